@@ -1,0 +1,172 @@
+package config
+
+import (
+	"net/netip"
+	"time"
+
+	"warren/ike/crypt"
+	"warren/policy"
+)
+
+// Config is a whole configuration, checked, with every default filled in and
+// every name resolved. It is not changed after Load.
+type Config struct {
+	Path string // of the file, as it was given
+
+	Node         string // the node's name
+	Tun          Tun
+	Listen       Listen
+	Control      Control
+	Limits       Limits
+	Retransmit   Retransmit
+	Retry        Retry
+	Identities   []*Identity // in the order of the file
+	Profiles     []*Profile  // the same, without the built-in one
+	Peers        []*Peer
+	Transport    []policy.TransportRule
+	Tunnel       []policy.TunnelRule
+	Default      policy.Action // Bypass or Discard
+	Accept       []*Accept
+	Forwarding   bool
+	Liveness     time.Duration // where peer and accept entry say nothing; 0 is off
+	ReplayWindow int           // the same
+}
+
+// Tun is the device that applications see.
+type Tun struct {
+	Name      string
+	Addresses []netip.Prefix // may be empty for a mere gateway
+}
+
+// Listen is where the node's own sockets are bound.
+type Listen struct {
+	Addresses []netip.Addr // unspecified addresses of both families if nothing was said
+	IKE       uint16       // 500
+	NATT      uint16       // 4500
+}
+
+// Control is the way to talk to the node.
+type Control struct {
+	Socket  string // path
+	Metrics string // host:port; empty is off
+}
+
+// Limits bound what traffic can make the node remember.
+type Limits struct {
+	Depth           int           // tunnels in one chain
+	Flows           int           // entries of the flow caches
+	QueueBytes      int           // held packets while a chain is built
+	QueuePackets    int           // the same, in packets
+	QueueTTL        time.Duration // how long a held packet is worth sending
+	HalfOpen        int           // IKE SAs that peers have begun and not finished
+	CookieThreshold int           // half-open IKE SAs from which on cookies are asked for
+}
+
+// Retransmit is how often an unanswered IKE request is repeated: the first time
+// after Base, then after Factor times as long as before.
+type Retransmit struct {
+	Tries  int // sent in all
+	Base   time.Duration
+	Factor float64
+}
+
+// Retry is how long a failed chain waits: Min, doubling up to Max.
+type Retry struct{ Min, Max time.Duration }
+
+// Identity is who this node is towards some of its peers.
+type Identity struct {
+	Name string
+	ID   string
+	PSK  Secret // nil if each peer or accept entry brings its own
+	Pos  string // file:line:column, as in every type here
+}
+
+// Profile is a choice of algorithms, the most wanted first, and lifetimes.
+type Profile struct {
+	Name  string
+	IKE   []crypt.Proposal
+	ESP   []crypt.Proposal
+	Rekey Rekey
+	Pos   string
+}
+
+// Rekey says when SAs are replaced. Zero is never, for bytes and packets only.
+type Rekey struct {
+	IKE     time.Duration // age of an IKE SA
+	Child   time.Duration // age of a child SA
+	Bytes   uint64        // of a child SA, one direction
+	Packets uint64
+}
+
+// Encap is how ESP travels to a peer.
+type Encap uint8
+
+// The ways of encapsulation.
+const (
+	EncapAuto Encap = iota // UDP unless both ends and the path allow raw ESP
+	EncapUDP               // always in UDP
+	EncapESP               // never in UDP
+)
+
+// Peer is a gateway or a receiver that this node may reach out to.
+type Peer struct {
+	Name         string
+	Addrs        []netip.Addr // at least one; at most one per family
+	ID           string       // what it must prove to be
+	Identity     *Identity    // who this node is to it
+	PSK          Secret       // its own or the identity's; nil only if secrets were not read
+	Profile      *Profile
+	VirtualIP4   bool       // ask for a virtual IPv4 address
+	VirtualIP6   bool       // the same for IPv6
+	Want4, Want6 netip.Addr // ask for this very address; invalid for any
+	Source       netip.Addr // where packets to it come from; invalid for the default
+	RemoteTS     []policy.Selector
+	Encap        Encap
+	IKE          uint16 // its ports: 500
+	NATT         uint16 // and 4500
+	Liveness     time.Duration
+	ReplayWindow int
+	Pos          string
+}
+
+// Accept is one way for peers to open sessions with this node.
+type Accept struct {
+	Name         string
+	Identity     *Identity
+	IDs          []string          // patterns: * stands for anything
+	Secrets      map[string]Secret // by identity, from secrets_file; nil without one
+	PSK          Secret            // the identity's own, for identities without an entry
+	Profile      *Profile
+	Pool         []netip.Prefix
+	Local        []policy.Selector
+	Tunnel       bool // modes that it accepts
+	Transport    bool
+	Liveness     time.Duration
+	ReplayWindow int
+	Pos          string
+}
+
+// Peer returns the peer with this name, or nil.
+func (c *Config) Peer(name string) *Peer {
+	for _, p := range c.Peers {
+		if p.Name == name {
+			return p
+		}
+	}
+	return nil
+}
+
+// Tables are the rules, ready for look-ups.
+func (c *Config) Tables() *policy.Tables {
+	return policy.NewTables(c.Transport, c.Tunnel, c.Default)
+}
+
+// Secret looks up what the peer that says it is id must know: its own line of
+// secrets_file, else the identity's secret unless there is a secrets_file.
+func (a *Accept) Secret(id string) (Secret, bool) {
+	if a.Secrets != nil {
+		s, ok := a.Secrets[id]
+		return s, ok
+	}
+	return a.PSK, len(a.PSK) > 0
+}

@@ -1,0 +1,2 @@
+// Package config reads a node's configuration.
+package config
