@@ -1,6 +1,9 @@
 package message
 
-import "net/netip"
+import (
+	"encoding/binary"
+	"net/netip"
+)
 
 // A CPType is the kind of a Configuration payload (RFC 7296, Section 3.15).
 type CPType uint8
@@ -118,4 +121,37 @@ func (a CPAttribute) Address() (p netip.Prefix, ok bool) {
 		return p, p.IsValid()
 	}
 	return netip.Prefix{}, false
+}
+
+func (r *reader) cp() *CP {
+	p := &CP{Kind: CPType(r.u8())}
+	r.take(3)
+	for len(r.b) > 0 && r.ok() {
+		if len(p.Attributes) == MaxCPAttrs {
+			r.bad(ErrTooMany, r.off)
+			break
+		}
+		a := CPAttribute{Type: CPAttrType(r.u16() &^ cpReservedBit)}
+		a.Value = r.take(int(r.u16()))
+		p.Attributes = append(p.Attributes, a)
+	}
+	return p
+}
+
+const cpReservedBit = 0x8000
+
+func (p *CP) appendBody(b []byte) ([]byte, error) {
+	if len(p.Attributes) > MaxCPAttrs {
+		return b, ErrTooMany
+	}
+	b = append(b, byte(p.Kind), 0, 0, 0)
+	for _, a := range p.Attributes {
+		if len(a.Value) > 65535 {
+			return b, ErrTooLong
+		}
+		b = binary.BigEndian.AppendUint16(b, uint16(a.Type)&^cpReservedBit)
+		b = binary.BigEndian.AppendUint16(b, uint16(len(a.Value)))
+		b = append(b, a.Value...)
+	}
+	return b, nil
 }
