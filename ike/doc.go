@@ -1,0 +1,21 @@
+// Package ike is the IKEv2 state machine (RFC 7296): it turns received messages
+// and the passing of time into messages to send and changes of SAs.
+//
+// An [Engine] has no socket, clock or goroutine of its own. The caller hands it
+// datagrams and the time, and takes from it datagrams and events; [Engine.Next]
+// says when it wants to be called again. One goroutine at a time may use an
+// Engine.
+//
+// It implements both roles of IKE_SA_INIT (with COOKIE and INVALID_KE_PAYLOAD),
+// IKE_AUTH with pre-shared keys, configuration payloads, traffic selector
+// narrowing, transport mode, NAT detection, CREATE_CHILD_SA (new children,
+// rekeys of child SAs and of the IKE SA, with the collision rules of RFC 7296,
+// Section 2.8) and INFORMATIONAL (DELETE and liveness checks). The window is
+// one exchange in each direction.
+//
+// It does not implement certificates, EAP, fragmentation, MOBIKE,
+// IKE_INTERMEDIATE or IPComp. A peer that offers them is answered without them.
+//
+// Key material appears only in the [Child] of an event. Errors and log lines
+// carry identities, selectors and algorithm names, never secrets.
+package ike

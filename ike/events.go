@@ -1,0 +1,173 @@
+package ike
+
+import (
+	"net/netip"
+	"time"
+
+	"warren/esp"
+	"warren/packet"
+	"warren/policy"
+	"warren/sa"
+)
+
+// An Event tells the caller what became of a session. It is one of the types
+// below. Events must be applied in the order they come in.
+type Event interface{ event() }
+
+// A Child is one pair of ESP SAs. The keys belong to who receives the event;
+// the engine keeps no copy.
+type Child struct {
+	Layer, Via     sa.Layer
+	SPIIn, SPIOut  esp.SPI
+	Suite          esp.Suite
+	KeyIn, KeyOut  []byte
+	Mode           esp.Mode
+	Encap          packet.Encap
+	Path           Path // where its ESP goes: the session's path
+	LocalTS        []policy.Selector
+	RemoteTS       []policy.Selector
+	Lease4, Lease6 netip.Addr // ours as a client, the client's as responder
+	Remote         ID
+	Name           string // of the PeerConfig or AcceptConfig
+	Initiator      bool   // this node initiated the session
+	Lifetime       sa.Lifetime
+	Window         int
+	Born           time.Time
+}
+
+type (
+	// SessionUp says that both ends are authenticated. The first ChildUp
+	// follows it at once, if the child was agreed on.
+	SessionUp struct {
+		ID        SessionID
+		Name      string
+		Initiator bool
+		Remote    ID
+		Path      Path
+	}
+
+	// ChildUp brings a new pair of SAs: install both, and use them.
+	ChildUp struct {
+		Session SessionID
+		Child   Child
+	}
+
+	// ChildAdded brings the pair that replaces the one with inbound SPI
+	// Replaces. Install its inbound SA now; send on its outbound SA only if
+	// UseOutbound is set, else when OutboundSwitched says so.
+	ChildAdded struct {
+		Session     SessionID
+		Child       Child
+		Replaces    esp.SPI
+		UseOutbound bool
+	}
+
+	// OutboundSwitched says to send on the outbound SA of the pair with
+	// inbound SPI SPIIn from now on, and no longer on its predecessor.
+	OutboundSwitched struct {
+		Session SessionID
+		SPIIn   esp.SPI
+		SPIOut  esp.SPI
+	}
+
+	// ChildRemoved says to remove a pair of SAs. Down says that no other pair
+	// took its place, so that its traffic has nowhere to go.
+	ChildRemoved struct {
+		Session SessionID
+		SPIIn   esp.SPI
+		SPIOut  esp.SPI
+		Layer   sa.Layer
+		Down    bool
+		ByPeer  bool
+		Reason  string
+	}
+
+	// ChildFailed says that a child asked for with CreateChild was refused.
+	ChildFailed struct {
+		Session SessionID
+		Layer   sa.Layer
+		Err     error
+	}
+
+	// SessionFailed ends a session that was never up. Err is an *Error.
+	SessionFailed struct {
+		ID         SessionID
+		Name       string
+		Stage      string // "IKE_SA_INIT" or "IKE_AUTH"
+		Err        error
+		PeerReason string // the notify that the peer sent, such as "NO_PROPOSAL_CHOSEN"
+	}
+
+	// SessionDown ends a session; the ChildRemoved of its children came
+	// before it.
+	SessionDown struct {
+		ID     SessionID
+		Name   string
+		Remote ID
+		Reason string
+		ByPeer bool
+	}
+
+	// PathChanged says that the session, and its ESP, use another path now.
+	PathChanged struct {
+		ID    SessionID
+		Path  Path
+		NATT  bool
+		Encap packet.Encap
+	}
+
+	// SessionRekeyed says that the session has a new IKE SA.
+	SessionRekeyed struct {
+		ID         SessionID
+		SPIi, SPIr uint64
+	}
+)
+
+func (SessionUp) event()        {}
+func (ChildUp) event()          {}
+func (ChildAdded) event()       {}
+func (OutboundSwitched) event() {}
+func (ChildRemoved) event()     {}
+func (ChildFailed) event()      {}
+func (SessionFailed) event()    {}
+func (SessionDown) event()      {}
+func (PathChanged) event()      {}
+func (SessionRekeyed) event()   {}
+
+// Output is what the engine wants done: events first, in order, then messages.
+type Output struct {
+	Send   []Datagram
+	Events []Event
+}
+
+// SessionInfo describes a session for people.
+type SessionInfo struct {
+	ID          SessionID
+	Name        string
+	Initiator   bool
+	State       string // "connecting", "half-open", "up", "closing"
+	Local       ID
+	Remote      ID
+	Path        Path
+	NATT        bool
+	Encap       packet.Encap
+	SPIi, SPIr  uint64
+	Suite       string
+	Lease4      netip.Addr
+	Lease6      netip.Addr
+	Established time.Time
+	Rekeys      int
+	Children    []ChildInfo
+}
+
+// ChildInfo describes a child SA for people.
+type ChildInfo struct {
+	Layer             sa.Layer
+	SPIIn, SPIOut     esp.SPI
+	Suite             esp.Suite
+	Mode              esp.Mode
+	LocalTS, RemoteTS []policy.Selector
+	State             string // "up", "rekeying", "replaced", "closing", "redundant"
+	Born              time.Time
+	Rekeys            int
+}

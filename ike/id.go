@@ -1,0 +1,117 @@
+package ike
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/netip"
+	"path"
+	"strings"
+
+	"warren/ike/message"
+)
+
+// An ID is an identity as IKE carries it (RFC 7296, Section 3.5). It is
+// comparable; the zero ID is none.
+type ID struct {
+	Type message.IDType
+	Data string // as on the wire
+}
+
+// ParseID reads an identity as it is written in a configuration: an IP address,
+// "user@host" for an email address, "keyid:..." for opaque text, "@name" or
+// any other name for a domain name.
+func ParseID(s string) (ID, error) {
+	switch addr, err := netip.ParseAddr(s); {
+	case s == "":
+		return ID{}, errors.New("ike: id is empty")
+	case err == nil:
+		return AddrID(addr), nil
+	case strings.HasPrefix(s, "keyid:"):
+		return ID{message.IDKeyID, s[len("keyid:"):]}, nil
+	case strings.HasPrefix(s, "@"):
+		return ID{message.IDFQDN, s[1:]}, nil
+	case strings.Contains(s, "="):
+		return ID{}, fmt.Errorf("ike: id %q: distinguished names need certificates, which are not supported", s)
+	case strings.Contains(s, "@"):
+		return ID{message.IDEmail, s}, nil
+	}
+	return ID{message.IDFQDN, s}, nil
+}
+
+// AddrID is the identity of an IP address.
+func AddrID(a netip.Addr) ID {
+	a = a.Unmap()
+	if a.Is4() {
+		return ID{message.IDIPv4, string(a.AsSlice())}
+	}
+	return ID{message.IDIPv6, string(a.AsSlice())}
+}
+
+// IsValid reports whether id is an identity at all.
+func (id ID) IsValid() bool { return id.Type != 0 && id.Data != "" }
+
+// String is id as ParseID reads it, with unprintable bytes escaped.
+func (id ID) String() string {
+	switch id.Type {
+	case 0:
+		return "(none)"
+	case message.IDIPv4, message.IDIPv6:
+		if a, ok := netip.AddrFromSlice([]byte(id.Data)); ok {
+			return a.String()
+		}
+	case message.IDFQDN, message.IDEmail:
+		return printable(id.Data)
+	case message.IDKeyID:
+		return "keyid:" + printable(id.Data)
+	}
+	return fmt.Sprintf("%v:%s", id.Type, hex.EncodeToString([]byte(id.Data)))
+}
+
+// printable is s without what would garble a terminal or a log.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, s)
+}
+
+// Matches reports whether id is one that pattern, in the syntax of path.Match,
+// stands for. Names are compared without regard to case. A pattern with
+// wildcards matches names only, so that "*" does not stand for opaque bytes
+// that merely look like a name.
+func (id ID) Matches(pattern string) bool {
+	if want, err := ParseID(pattern); err == nil && want.Type == id.Type && want.fold() == id.fold() {
+		return true
+	}
+	if id.Type != message.IDFQDN && id.Type != message.IDEmail {
+		return pattern == "*" && id.IsValid() && id.Type != message.IDNull
+	}
+	if strings.ContainsRune(id.Data, 0) {
+		return false
+	}
+	ok, err := path.Match(strings.ToLower(pattern), strings.ToLower(id.Data))
+	return ok && err == nil
+}
+
+// Equal reports whether both are the same identity; names are compared without
+// regard to case.
+func (id ID) Equal(o ID) bool { return id.Type == o.Type && id.fold() == o.fold() }
+
+func (id ID) fold() string {
+	if id.Type == message.IDFQDN || id.Type == message.IDEmail {
+		return strings.ToLower(id.Data)
+	}
+	return id.Data
+}
+
+// key identifies id in maps.
+func (id ID) key() ID { return ID{id.Type, id.fold()} }
+
+func idOf(p *message.ID) ID { return ID{p.IDType, string(p.Data)} }
+
+func (id ID) payload(responder bool) *message.ID {
+	return &message.ID{Responder: responder, IDType: id.Type, Data: []byte(id.Data)}
+}
