@@ -1,0 +1,88 @@
+package lab
+
+import "strings"
+
+// CharonSA is one IKE SA as `swanctl --list-sas` tells it.
+type CharonSA struct {
+	ID       string // grows with every IKE SA, so a rekey changes it
+	State    string // ESTABLISHED when it is up
+	RemoteID string
+	Children []CharonChild
+}
+
+// CharonChild is one child SA.
+type CharonChild struct {
+	Name, State   string // INSTALLED when it is up
+	SPIIn, SPIOut string
+}
+
+// Installed counts the child SAs that carry traffic.
+func Installed(sas []CharonSA) int {
+	n := 0
+	for _, sa := range sas {
+		for _, c := range sa.Children {
+			if c.State == "INSTALLED" {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// section is a nested piece of vici's raw print: "name {key=value name {…}}".
+type section struct {
+	values   map[string]string
+	children []section
+}
+
+// parseListSAs reads lines like
+// "list-sa event {lab {uniqueid=1 state=ESTABLISHED child-sas {net-1 {state=INSTALLED}}}}".
+func parseListSAs(raw string) []CharonSA {
+	var sas []CharonSA
+	for line := range strings.Lines(raw) {
+		body, ok := strings.CutPrefix(strings.TrimSpace(line), "list-sa event ")
+		if !ok {
+			continue
+		}
+		words := strings.Fields(strings.NewReplacer("{", " { ", "}", " } ").Replace(body))
+		event, _ := parseSection(words[1:])
+		for _, ike := range event.children {
+			sas = append(sas, ike.sa())
+		}
+	}
+	return sas
+}
+
+// parseSection reads words up to the brace that closes the section, and
+// returns the words after it.
+func parseSection(words []string) (section, []string) {
+	s := section{values: make(map[string]string)}
+	for len(words) > 0 {
+		w := words[0]
+		words = words[1:]
+		switch {
+		case w == "}":
+			return s, words
+		case w == "{":
+			var c section
+			c, words = parseSection(words)
+			s.children = append(s.children, c)
+		default:
+			if k, v, ok := strings.Cut(w, "="); ok {
+				s.values[k] = v
+			}
+		}
+	}
+	return s, nil
+}
+
+func (s section) sa() CharonSA {
+	sa := CharonSA{ID: s.values["uniqueid"], State: s.values["state"], RemoteID: s.values["remote-id"]}
+	for _, group := range s.children {
+		for _, c := range group.children {
+			v := c.values
+			sa.Children = append(sa.Children, CharonChild{v["name"], v["state"], v["spi-in"], v["spi-out"]})
+		}
+	}
+	return sa
+}
