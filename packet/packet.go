@@ -1,0 +1,196 @@
+package packet
+
+import "net/netip"
+
+const (
+	// Headroom is what a fresh packet keeps free before its bytes: 8 layers of
+	// IPv6 (40), UDP (8), SPI and sequence number (8) and IV (8).
+	Headroom = 512
+
+	// Tailroom is what it keeps free behind them. A layer needs at most 21
+	// bytes there: 3 of padding, 2 of trailer and 16 of ICV.
+	Tailroom = 512
+
+	// MaxPacket is the largest IPv4 packet and the largest packet carried.
+	MaxPacket = 65535
+
+	// ScratchLen is the size of the scratch area of a Packet: a nonce and the
+	// associated data of an ESP layer.
+	ScratchLen = 32
+)
+
+// Encap says how an ESP packet travels in an IP packet.
+type Encap uint8
+
+const (
+	EncapNone Encap = iota // IP protocol 50
+	EncapUDP               // in UDP, on port 4500 (RFC 3948)
+)
+
+// String returns "esp" or "udp", the words of the config and of status.
+func (e Encap) String() string {
+	if e == EncapUDP {
+		return "udp"
+	}
+	return "esp"
+}
+
+// Kind says what an underlay carries in a packet.
+type Kind uint8
+
+const (
+	KindESP      Kind = iota // ESP, IP protocol 50
+	KindESPinUDP             // ESP in UDP, port 4500 (RFC 3948)
+	KindIKE                  // IKE, port 500 or 4500; the non-ESP marker is stripped
+)
+
+// String names the kind for messages.
+func (k Kind) String() string {
+	switch k {
+	case KindESP:
+		return "esp"
+	case KindESPinUDP:
+		return "esp-in-udp"
+	case KindIKE:
+		return "ike"
+	}
+	return "unknown"
+}
+
+// A Packet is a window of bytes in a larger buffer, with free room before and
+// behind it to grow into. A packet has one owner at a time; whoever is handed
+// one may change it, and nobody else reads it meanwhile.
+type Packet struct {
+	Drop Drop // why it was refused; Live when it was not
+	Kind Kind // what the underlay carries in it
+	Flow Flow // its 5-tuple, when somebody parsed it
+	Info Info // the rest of what ParseFlow found out
+
+	// Local and Remote are the underlay's addresses: where it came to and
+	// from, or where it is to go from and to.
+	Local, Remote netip.AddrPort
+
+	// Scratch is working space of the stage that owns the packet, such as the
+	// nonce of the layer being sealed. It holds nothing between two stages,
+	// and never a key.
+	Scratch [ScratchLen]byte
+
+	buf      []byte
+	off, end int
+}
+
+// New returns an empty packet with room for size bytes between the standard
+// headroom and tailroom.
+func New(size int) *Packet {
+	return &Packet{
+		buf: make([]byte, Headroom+size+Tailroom),
+		off: Headroom,
+		end: Headroom,
+	}
+}
+
+// Bytes returns the packet's bytes. They stay valid until the window moves or
+// the packet has another owner. The slice cannot grow into the tailroom.
+func (p *Packet) Bytes() []byte { return p.buf[p.off:p.end:p.end] }
+
+// Len returns the number of bytes in the window.
+func (p *Packet) Len() int { return p.end - p.off }
+
+// Headroom returns the free bytes before the window.
+func (p *Packet) Headroom() int { return p.off }
+
+// Tailroom returns the free bytes behind the window.
+func (p *Packet) Tailroom() int { return len(p.buf) - p.end }
+
+// Buffer returns the whole buffer, for a reader that fills it; SetWindow then
+// says where the bytes are.
+func (p *Packet) Buffer() []byte { return p.buf }
+
+// SetWindow makes buffer[off:end] the packet. It reports false, and changes
+// nothing, where those are not offsets in the buffer.
+func (p *Packet) SetWindow(off, end int) bool {
+	if off < 0 || end < off || end > len(p.buf) {
+		return false
+	}
+	p.off, p.end = off, end
+	return true
+}
+
+// Reset empties the packet, keeps headroom bytes free before it (as many as
+// the buffer has, where that is less), and clears everything known about it.
+func (p *Packet) Reset(headroom int) {
+	off := min(max(headroom, 0), len(p.buf))
+	*p = Packet{buf: p.buf, off: off, end: off}
+}
+
+// Set makes a copy of b the packet, with the standard headroom, and clears
+// everything else known about it. A copy that does not fit leaves the packet
+// empty and marked NoRoom.
+func (p *Packet) Set(b []byte) {
+	p.Reset(Headroom)
+	if len(b) > p.Tailroom() {
+		p.Drop = NoRoom
+		return
+	}
+	p.end += copy(p.buf[p.off:], b)
+}
+
+// Prepend grows the window by n bytes at the front and returns them, or nil
+// where the headroom is smaller. Their content is undefined.
+func (p *Packet) Prepend(n int) []byte {
+	if n < 0 || n > p.off {
+		return nil
+	}
+	p.off -= n
+	return p.buf[p.off : p.off+n : p.off+n]
+}
+
+// Append grows the window by n bytes at the back and returns them, or nil
+// where the tailroom is smaller. Their content is undefined.
+func (p *Packet) Append(n int) []byte {
+	if n < 0 || n > len(p.buf)-p.end {
+		return nil
+	}
+	p.end += n
+	return p.buf[p.end-n : p.end : p.end]
+}
+
+// TrimFront takes n bytes off the front. It reports false, and changes
+// nothing, where there are fewer.
+func (p *Packet) TrimFront(n int) bool {
+	if n < 0 || n > p.Len() {
+		return false
+	}
+	p.off += n
+	return true
+}
+
+// TrimBack takes n bytes off the back. It reports false, and changes nothing,
+// where there are fewer.
+func (p *Packet) TrimBack(n int) bool {
+	if n < 0 || n > p.Len() {
+		return false
+	}
+	p.end -= n
+	return true
+}
+
+// A Batch is packets that go through the stages together. Its packets are
+// never nil and never the same one twice.
+type Batch []*Packet
+
+// NewBatch returns n empty packets with room for size bytes each.
+func NewBatch(n, size int) Batch {
+	b := make(Batch, n)
+	for i := range b {
+		b[i] = New(size)
+	}
+	return b
+}
+
+// Reset empties every packet of b as Packet.Reset does.
+func (b Batch) Reset(headroom int) {
+	for _, p := range b {
+		p.Reset(headroom)
+	}
+}

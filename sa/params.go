@@ -1,0 +1,59 @@
+package sa
+
+import (
+	"fmt"
+	"time"
+
+	"warren/esp"
+	"warren/packet"
+	"warren/policy"
+)
+
+// Layer names one level of nesting of this node: a tunnel or a transport
+// association, inbound and outbound together, across its rekeys.
+type Layer uint32
+
+// Network is the layer that packets from the network itself arrive through.
+const Network Layer = 0
+
+// A Lifetime is what an SA may live. Zero means no limit. The soft limits ask
+// for a rekey, the hard ones end the SA (RFC 4301, Section 4.4.2.1).
+type Lifetime struct {
+	SoftTime, HardTime       time.Duration
+	SoftBytes, HardBytes     uint64
+	SoftPackets, HardPackets uint64
+}
+
+// Params describes an SA to NewInbound and NewOutbound.
+type Params struct {
+	SPI    esp.SPI
+	Suite  esp.Suite
+	Key    []byte `json:"-"` // as long as Suite.KeyLen says, salt last; copied
+	Mode   esp.Mode
+	Encap  packet.Encap
+	Layer  Layer // the layer the SA belongs to
+	Via    Layer // inbound: the layer its packets must arrive through
+	Local  []policy.Selector
+	Remote []policy.Selector
+
+	// Window is the size of an inbound SA's replay window in packets, 64 to
+	// 65536. Zero means esp.DefaultWindow.
+	Window int
+
+	Lifetime Lifetime
+	Born     time.Time // when Lifetime's times begin
+
+	// FirstSeq is the first sequence number of an outbound SA. Zero means 1.
+	FirstSeq uint64
+}
+
+// String describes p without its key.
+func (p Params) String() string {
+	return fmt.Sprintf("%v %v %v layer %d via %d", p.SPI, p.Suite, p.Mode, p.Layer, p.Via)
+}
+
+// GoString is String, so that %#v shows no key either.
+func (p Params) GoString() string { return p.String() }
+
+// Format is String for every verb, so that none shows the key.
+func (p Params) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(p.String())) }
