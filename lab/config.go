@@ -1,0 +1,239 @@
+package lab
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// A Config is a warren configuration to be written for one node. It holds what
+// labs vary; what is left empty is left out, so that warren's defaults hold.
+type Config struct {
+	Name       string
+	Tun        []string // addresses of the TUN device
+	Metrics    string   // host:port
+	ID         string   // the node's identity towards everybody
+	PSK        string   // and its secret, for peers and entries without their own
+	Peers      []Peer
+	Transport  []TransportRule
+	Tunnel     []TunnelRule
+	Default    string // bypass or discard
+	Accept     []Accept
+	Forwarding bool
+
+	Profile    *Profile // for every peer and accept entry
+	Liveness   time.Duration
+	Retransmit *Retransmit
+	RetryMin   time.Duration // pause after a first failure
+	RetryMax   time.Duration
+}
+
+// A Peer is a gateway or receiver that the node reaches out to.
+type Peer struct {
+	Name, Address, ID string
+	PSK               string // its own secret; empty means the node's
+	VirtualIP         string // true, an address, or empty
+	Encap             string // auto, udp, esp, or empty
+	RemoteTS          []string
+	IKE, ESP          []string // proposals; empty means the default ones
+}
+
+// A TransportRule is a line of rules.transport.
+type TransportRule struct {
+	Name   string
+	Match  string // "dst: bob, proto: tcp"
+	Action string
+	Peer   string
+	Start  string
+	Idle   time.Duration
+}
+
+// A TunnelRule is a line of rules.tunnel.
+type TunnelRule struct{ Match, Via string }
+
+// Accept is what a gateway or receiver answers.
+type Accept struct {
+	Name  string
+	IDs   []string
+	Pool  []string
+	Local []string
+	Modes []string
+}
+
+// A Profile is one set of algorithms and lifetimes.
+type Profile struct {
+	IKE, ESP             []string
+	RekeyIKE, RekeyChild time.Duration
+}
+
+// Retransmit is how often an unanswered IKE request is sent, and when.
+type Retransmit struct {
+	Tries int
+	Base  time.Duration
+}
+
+// A writer builds YAML: block style outside, one flow mapping per entry.
+type writer struct{ strings.Builder }
+
+func (w *writer) line(format string, args ...any) { fmt.Fprintf(w, format+"\n", args...) }
+
+// fields joins "key: value" pairs and leaves out those without a value.
+func fields(pairs ...string) string {
+	var out []string
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			out = append(out, pairs[i]+": "+pairs[i+1])
+		}
+	}
+	return "{" + strings.Join(out, ", ") + "}"
+}
+
+func flow(values []string) string {
+	if len(values) == 0 {
+		return ""
+	}
+	quoted := make([]string, len(values))
+	for i, v := range values {
+		quoted[i] = fmt.Sprintf("%q", v)
+	}
+	return "[" + strings.Join(quoted, ", ") + "]"
+}
+
+func duration(d time.Duration) string {
+	if d == 0 {
+		return ""
+	}
+	return d.String()
+}
+
+// YAML is the configuration file. Secrets are in files beside it, see secrets.
+func (c Config) YAML(socket string) string {
+	w := &writer{}
+	w.line("node: {name: %s}", c.Name)
+	w.line("tun: %s", fields("name", "warren0", "address", flow(c.Tun)))
+	w.line("control: %s", fields("socket", socket, "metrics", c.Metrics))
+	if c.Liveness != 0 {
+		w.line("liveness: %v", c.Liveness)
+	}
+	if r := c.Retransmit; r != nil {
+		w.line("retransmit: {tries: %d, base: %v}", r.Tries, r.Base)
+	}
+	if c.RetryMin != 0 {
+		w.line("retry: {min: %v, max: %v}", c.RetryMin, max(c.RetryMin, c.RetryMax))
+	}
+	w.line("identities:\n  self: %s", fields("id", c.ID, "psk_file", secretFile("self", c.PSK)))
+	c.profiles(w)
+	c.peers(w)
+	c.rules(w)
+	c.accept(w)
+	if c.Forwarding {
+		w.line("forwarding: true")
+	}
+	return w.String()
+}
+
+func (c Config) profiles(w *writer) {
+	if c.Profile != nil {
+		w.line("profiles:")
+		w.line("  lab: %s", c.Profile.fields())
+	}
+	for _, p := range c.Peers {
+		if len(p.IKE)+len(p.ESP) == 0 {
+			continue
+		}
+		if c.Profile == nil {
+			w.line("profiles:")
+			c.Profile = &Profile{}
+		}
+		own := *c.Profile
+		own.IKE, own.ESP = p.IKE, p.ESP
+		w.line("  %s: %s", p.Name, own.fields())
+	}
+}
+
+func (p Profile) fields() string {
+	rekey := fields("ike", duration(p.RekeyIKE), "time", duration(p.RekeyChild))
+	if rekey == "{}" {
+		rekey = ""
+	}
+	return fields("ike", flow(p.IKE), "esp", flow(p.ESP), "rekey", rekey)
+}
+
+func (c Config) peers(w *writer) {
+	if len(c.Peers) == 0 {
+		return
+	}
+	w.line("peers:")
+	for _, p := range c.Peers {
+		profile := ""
+		if len(p.IKE)+len(p.ESP) > 0 {
+			profile = p.Name
+		} else if c.Profile != nil {
+			profile = "lab"
+		}
+		w.line("  %s: %s", p.Name, fields("address", fmt.Sprintf("%q", p.Address), "id", p.ID, "identity", "self",
+			"psk_file", secretFile(p.Name, p.PSK), "profile", profile, "virtual_ip", p.VirtualIP, "encap", p.Encap,
+			"remote_ts", flow(p.RemoteTS)))
+	}
+}
+
+func (c Config) rules(w *writer) {
+	if len(c.Transport)+len(c.Tunnel) == 0 && c.Default == "" {
+		return
+	}
+	w.line("rules:")
+	if len(c.Transport) > 0 {
+		w.line("  transport:")
+	}
+	for _, r := range c.Transport {
+		w.line("    - %s", fields("name", r.Name, "match", "{"+r.Match+"}", "action", r.Action, "peer", r.Peer,
+			"start", r.Start, "idle", duration(r.Idle)))
+	}
+	if len(c.Tunnel) > 0 {
+		w.line("  tunnel:")
+	}
+	for _, r := range c.Tunnel {
+		w.line("    - %s", fields("match", "{"+r.Match+"}", "via", r.Via))
+	}
+	if c.Default != "" {
+		w.line("  default: %s", c.Default)
+	}
+}
+
+func (c Config) accept(w *writer) {
+	if len(c.Accept) == 0 {
+		return
+	}
+	profile := ""
+	if c.Profile != nil {
+		profile = "lab"
+	}
+	w.line("accept:")
+	for _, a := range c.Accept {
+		w.line("  - %s", fields("name", a.Name, "identity", "self", "ids", flow(a.IDs), "pool", flow(a.Pool),
+			"local", flow(a.Local), "modes", flow(a.Modes), "profile", profile))
+	}
+}
+
+// secretFile is the name of the file for a secret, or nothing without one.
+func secretFile(name, secret string) string {
+	if secret == "" {
+		return ""
+	}
+	return name + ".psk"
+}
+
+// secrets maps file names to what they hold.
+func (c Config) secrets() map[string]string {
+	files := make(map[string]string)
+	add := func(name, secret string) {
+		if secret != "" {
+			files[secretFile(name, secret)] = secret + "\n"
+		}
+	}
+	add("self", c.PSK)
+	for _, p := range c.Peers {
+		add(p.Name, p.PSK)
+	}
+	return files
+}

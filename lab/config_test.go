@@ -1,0 +1,75 @@
+package lab
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/goccy/go-yaml"
+)
+
+// plainNetwork has the addresses of figure 2 and no namespaces.
+func plainNetwork() *Network {
+	n := &Network{}
+	for _, s := range gatewaySites() {
+		g := Gateway{Node: &Node{Name: s.name}}
+		g.Addr, g.Addr6 = s.own()
+		n.Gateways = append(n.Gateways, g)
+	}
+	return n
+}
+
+func TestConfigIsYAML(t *testing.T) {
+	n := plainNetwork()
+	busy := n.SenderConfig(4, true)
+	busy.Liveness, busy.RetryMin = time.Second, 100*time.Millisecond
+	busy.Retransmit = &Retransmit{Tries: 2, Base: 300 * time.Millisecond}
+	busy.Profile = &Profile{RekeyIKE: 3 * time.Second, RekeyChild: 2 * time.Second}
+	busy.Peer("sg2").ESP = []string{"aes256gcm16"}
+	for name, c := range map[string]Config{
+		"gateway": n.GatewayConfig(n.Gateways[0]), "receiver": n.ReceiverConfig(),
+		"no gateway": n.SenderConfig(0, false), "all knobs": busy, "ladder": n.LadderConfig(5201),
+	} {
+		t.Run(name, func(t *testing.T) {
+			var v map[string]any
+			if err := yaml.UnmarshalWithOptions([]byte(c.YAML("/s.sock")), &v, yaml.Strict()); err != nil {
+				t.Errorf("%v\n%s", err, c.YAML("/s.sock"))
+			}
+		})
+	}
+}
+
+func TestSenderConfigNests(t *testing.T) {
+	c := plainNetwork().SenderConfig(3, true)
+	want := []TunnelRule{{"dst: bob", "sg3"}, {"dst: sg3", "sg2"}, {"dst: sg2", "sg1"}}
+	if len(c.Tunnel) != len(want) {
+		t.Fatalf("tunnel rules %v, want %v", c.Tunnel, want)
+	}
+	for i := range want {
+		if c.Tunnel[i] != want[i] {
+			t.Errorf("tunnel rule %d is %v, want %v", i, c.Tunnel[i], want[i])
+		}
+	}
+}
+
+func TestWriteConfigHidesSecrets(t *testing.T) {
+	dir := t.TempDir()
+	node := &Node{Name: "sender", lab: &Lab{dir: dir}}
+	if err := os.Mkdir(node.Path(), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	file, err := node.WriteConfig(plainNetwork().SenderConfig(2, true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(file)
+	if err != nil || strings.Contains(string(b), "lab secret") {
+		t.Errorf("config holds a secret (%v):\n%s", err, b)
+	}
+	for _, f := range []string{file, node.Path("sg2.psk")} {
+		if st, err := os.Stat(f); err != nil || st.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v; want mode 0600", f, st, err)
+		}
+	}
+}
