@@ -1,0 +1,36 @@
+package crypt
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+)
+
+// hidden is all that a secret shows of itself.
+const hidden = "[secret]"
+
+// A Secret is key material. However it is printed, logged or marshalled, its
+// bytes do not show, except where reflection finds it in an unexported field of
+// another struct: there keep a pointer to it, or a [Keys].
+type Secret []byte
+
+// Wipe overwrites s with zeros.
+func (s Secret) Wipe() { clear(s) }
+
+// String returns a placeholder.
+func (Secret) String() string { return hidden }
+
+// GoString returns a placeholder.
+func (Secret) GoString() string { return hidden }
+
+// Format writes a placeholder for every verb.
+func (Secret) Format(f fmt.State, _ rune) { io.WriteString(f, hidden) }
+
+// LogValue returns a placeholder.
+func (Secret) LogValue() slog.Value { return slog.StringValue(hidden) }
+
+// MarshalText returns a placeholder; JSON uses it too.
+func (Secret) MarshalText() ([]byte, error) { return []byte(hidden), nil }
+
+// MarshalJSON returns a placeholder.
+func (Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + hidden + `"`), nil }
