@@ -127,7 +127,7 @@ func dhAnswerOf(g message.DHGroup) (dhAnswer, bool) {
 	switch g {
 	case message.DHX25519: // RFC 7748, Section 6.1
 		return dhAnswer{
-			"77076d0a7318a57d3c16c17251b26645df4c2f92ebc0992ac177fba51db92c2a",
+			"77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a",
 			"5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb",
 			"300c9c9603b92a4b39ed3958bf9240114804db4fd373012c0ca47432d63425ae",
 			"dead45a1d43d6902aa9240b43c0d75a0b5fc750660590d6d45461cbfc4010684",
