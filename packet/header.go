@@ -15,68 +15,103 @@ type IPHeader struct {
 	TTL      uint8      // hop limit
 	TOS      uint8      // DSCP and ECN, the traffic class of IPv6
 	DF       bool       // IPv4 only
-	ID       uint16     // IPv4 only; needed where DF is not set
+	ID       uint16     // IPv4 only; must differ from packet to packet where DF is not set
 	Len      int        // whole packet, header included
 }
 
-// PutIP writes the header of h's family at the front of b, and returns its
-// length; 0 where b is too short.
-func PutIP(b []byte, h IPHeader) int { panic("not yet") }
+// PutIP writes the header of h's family at the front of b, as PutIPv4 or
+// PutIPv6 does.
+func PutIP(b []byte, h IPHeader) int {
+	if h.Dst.Is4() {
+		return PutIPv4(b, h)
+	}
+	return PutIPv6(b, h)
+}
 
-// PutIPv4 writes an IPv4 header without options, checksum included.
-func PutIPv4(b []byte, h IPHeader) int { panic("not yet") }
+// PutIPv4 writes an IPv4 header without options at the front of b, checksum
+// included, and returns its length: 0, and nothing written, where b is too
+// short, an address is not IPv4, or h.Len is no length of an IPv4 packet.
+func PutIPv4(b []byte, h IPHeader) int {
+	fits := h.Len >= IPv4HeaderLen && h.Len <= MaxPacket
+	if len(b) < IPv4HeaderLen || !h.Src.Is4() || !h.Dst.Is4() || !fits {
+		return 0
+	}
+	src, dst := h.Src.As4(), h.Dst.As4()
+	b = b[:IPv4HeaderLen]
+	b[0], b[1] = 0x45, h.TOS
+	putBE16(b[2:], uint16(h.Len))
+	putBE16(b[4:], h.ID)
+	putBE16(b[6:], 0)
+	if h.DF {
+		b[6] = 0x40
+	}
+	b[8], b[9] = h.TTL, h.Proto
+	putBE16(b[10:], 0)
+	copy(b[12:16], src[:])
+	copy(b[16:20], dst[:])
+	putBE16(b[10:], Checksum(b, 0))
+	return IPv4HeaderLen
+}
 
-// PutIPv6 writes an IPv6 header without extension headers.
-func PutIPv6(b []byte, h IPHeader) int { panic("not yet") }
+// PutIPv6 writes an IPv6 header without extension headers at the front of b,
+// with flow label 0, and returns its length: 0, and nothing written, where b is
+// too short, an address is not IPv6, or h.Len is no length of an IPv6 packet.
+func PutIPv6(b []byte, h IPHeader) int {
+	fits := h.Len >= IPv6HeaderLen && h.Len <= IPv6HeaderLen+0xffff
+	if len(b) < IPv6HeaderLen || !h.Src.Is6() || !h.Dst.Is6() || !fits {
+		return 0
+	}
+	src, dst := h.Src.As16(), h.Dst.As16()
+	b = b[:IPv6HeaderLen]
+	b[0], b[1], b[2], b[3] = 0x60|h.TOS>>4, h.TOS<<4, 0, 0
+	putBE16(b[4:], uint16(h.Len-IPv6HeaderLen))
+	b[6], b[7] = h.Proto, h.TTL
+	copy(b[8:24], src[:])
+	copy(b[24:40], dst[:])
+	return IPv6HeaderLen
+}
 
-// SetLen rewrites the length of the IP packet at the front of ip (and the IPv4 checksum).
-func SetLen(ip []byte, n int) { panic("not yet") }
+// SetLen makes n the length of the IP packet whose header, written by PutIP,
+// is at the front of ip. An IPv4 checksum is corrected. n counts the header.
+func SetLen(ip []byte, n int) {
+	if ip[0]>>4 == 4 {
+		setWord(ip, 2, uint16(n))
+		return
+	}
+	putBE16(ip[4:], uint16(n-IPv6HeaderLen))
+}
 
-// TOS returns the DSCP and ECN byte of the IP packet.
-func TOS(ip []byte) uint8 { panic("not yet") }
+// SetID makes id the identification of the IPv4 packet at the front of ip and
+// corrects the checksum. IPv6 packets have none and stay as they are.
+func SetID(ip []byte, id uint16) {
+	if ip[0]>>4 == 4 {
+		setWord(ip, 4, id)
+	}
+}
 
-// SetTOS rewrites the DSCP and ECN byte (and the IPv4 checksum).
-func SetTOS(ip []byte, tos uint8) { panic("not yet") }
+// TOS returns the DSCP and ECN byte of the IP packet at the front of ip, which
+// ParseFlow has accepted or PutIP has written.
+func TOS(ip []byte) uint8 {
+	if ip[0]>>4 == 4 {
+		return ip[1]
+	}
+	return ip[0]<<4 | ip[1]>>4
+}
 
-// PutUDP writes a UDP header with checksum zero.
-func PutUDP(b []byte, src, dst uint16, length int) { panic("not yet") }
+// SetTOS rewrites the byte that TOS returns. An IPv4 checksum is corrected.
+func SetTOS(ip []byte, tos uint8) {
+	if ip[0]>>4 == 4 {
+		setWord(ip, 0, uint16(ip[0])<<8|uint16(tos))
+		return
+	}
+	ip[0] = ip[0]&0xf0 | tos>>4
+	ip[1] = tos<<4 | ip[1]&0x0f
+}
 
-// SetUDPChecksum computes the checksum of the UDP packet that ip carries (needed over IPv6).
-func SetUDPChecksum(ip []byte) bool { panic("not yet") }
-
-// OuterTOS returns the byte for an outer header, RFC 6040, Section 4.1.
-func OuterTOS(inner uint8) uint8 { panic("not yet") }
-
-// DecapECN combines outer and inner byte, RFC 6040, Section 4.2; false = drop with ECN.
-func DecapECN(outer, inner uint8) (tos uint8, ok bool) { panic("not yet") }
-
-// Checksum returns the Internet checksum of b, continuing the unfolded sum initial.
-func Checksum(b []byte, initial uint32) uint16 { panic("not yet") }
-
-// UpdateChecksum16 returns checksum sum after a 16-bit field changed (RFC 1624).
-func UpdateChecksum16(sum, from, to uint16) uint16 { panic("not yet") }
-
-// ReplaceAddr writes to over the source (src) or destination address and corrects the checksums.
-func ReplaceAddr(ip []byte, src bool, to netip.Addr) bool { panic("not yet") }
-
-// ClampMSS lowers the MSS option of a TCP SYN to what mtu allows.
-func ClampMSS(ip []byte, mtu int) bool { panic("not yet") }
-
-// Unreach says why an ICMPUnreachable is sent.
-type Unreach uint8
-
-const (
-	UnreachNoRoute Unreach = iota
-	UnreachHost
-	UnreachAdmin
-	UnreachPort
-)
-
-// ICMPTooBig writes to dst the answer to orig, which is larger than mtu.
-func ICMPTooBig(dst, orig []byte, mtu int, src netip.Addr) []byte { panic("not yet") }
-
-// ICMPUnreachable writes to dst the answer to orig, which cannot be delivered.
-func ICMPUnreachable(dst, orig []byte, why Unreach, src netip.Addr) []byte { panic("not yet") }
-
-// ICMPTimeExceeded writes to dst the answer to orig, whose hop limit ran out.
-func ICMPTimeExceeded(dst, orig []byte, src netip.Addr) []byte { panic("not yet") }
+// setWord writes v at the even offset off of an IPv4 header and corrects the
+// header checksum.
+func setWord(ip []byte, off int, v uint16) {
+	sum := UpdateChecksum16(be16(ip[10:]), be16(ip[off:]), v)
+	putBE16(ip[off:], v)
+	putBE16(ip[10:], sum)
+}
