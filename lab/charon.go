@@ -70,7 +70,7 @@ func (n *Node) StartCharon(ctx context.Context, c CharonConfig) (*Charon, error)
 }
 
 func (ch *Charon) listens() error {
-	c, err := net.Dial("unix", fmt.Sprintf("/proc/%d/root%s", ch.node.Pid(), viciSocket))
+	c, err := net.Dial("unix", ch.node.Outside(viciSocket))
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,6 @@ type Process struct {
 
 	cmd  *exec.Cmd
 	done chan struct{}
-	once sync.Once
 	err  error // from Wait, once done is closed
 }
 

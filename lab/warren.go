@@ -18,7 +18,7 @@ type Warren struct {
 
 	Node   *Node
 	File   string // its configuration
-	Socket string // its control socket
+	Socket string // its control socket, in the node's own /run
 
 	client *control.Client
 }
@@ -31,13 +31,16 @@ func (n *Node) WriteConfig(c Config) (string, error) {
 			return "", err
 		}
 	}
-	if err := n.WriteFile(c.Name+".yaml", c.YAML(n.socket(c))); err != nil {
+	if err := n.WriteFile(c.Name+".yaml", c.YAML(c.socket())); err != nil {
 		return "", err
 	}
 	return n.Path(c.Name + ".yaml"), nil
 }
 
-func (n *Node) socket(c Config) string { return n.Path(c.Name + ".sock") }
+func (c Config) socket() string { return "/run/warren/" + c.Name + ".sock" }
+
+// Outside is how a path in the node's own /run is reached from outside.
+func (n *Node) Outside(path string) string { return fmt.Sprintf("/proc/%d/root%s", n.Pid(), path) }
 
 // StartWarren writes the configuration, runs warren with it, and returns when
 // the daemon answers on its control socket.
@@ -46,7 +49,7 @@ func (n *Node) StartWarren(ctx context.Context, c Config) (*Warren, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Warren{Node: n, File: file, Socket: n.socket(c), client: control.NewClient(n.socket(c))}
+	w := &Warren{Node: n, File: file, Socket: c.socket(), client: control.NewClient(n.Outside(c.socket()))}
 	w.Process, err = n.Start(Spec{Name: "warren-" + c.Name, Args: []string{n.lab.warren, "run", "-c", file}, Ready: func() error {
 		ctx, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()

@@ -1,0 +1,80 @@
+# The two commands of this project are `make demo` and `make test`. Both need
+# Go, root and a Debian machine, and install the rest themselves.
+
+GO        ?= go
+FUZZTIME  ?= 10m
+BIN       := bin
+
+# What the lab and the tests run, as "package:file that shows it is there".
+DEPS := \
+	iperf3:/usr/bin/iperf3 \
+	strongswan-charon:/usr/lib/ipsec/charon \
+	strongswan-swanctl:/usr/sbin/swanctl \
+	libcharon-extra-plugins:/usr/lib/ipsec/plugins/libstrongswan-kernel-libipsec.so \
+	libstrongswan-extra-plugins:/usr/lib/ipsec/plugins/libstrongswan-chapoly.so \
+	libstrongswan-standard-plugins:/usr/lib/ipsec/plugins/libstrongswan-gcm.so \
+	python3-scapy:/usr/lib/python3/dist-packages/scapy/__init__.py \
+	tshark:/usr/bin/tshark \
+	tcpdump:/usr/bin/tcpdump \
+	iproute2:/usr/bin/ip \
+	iputils-ping:/usr/bin/ping \
+	nftables:/usr/sbin/nft \
+	procps:/usr/bin/ps \
+	util-linux:/usr/bin/nsenter \
+	gcc:/usr/bin/gcc \
+	libc6-dev:/usr/include/stdio.h \
+	ca-certificates:/etc/ssl/certs/ca-certificates.crt
+
+# Without its end-to-end tests, which have no use for the race detector: the
+# daemons that they run are other processes.
+RACE_PACKAGES = $(shell $(GO) list ./... | grep -v /itest$$)
+UNIT_PACKAGES = $(RACE_PACKAGES)
+
+.PHONY: all build deps test check unit race e2e demo fuzz clean
+
+all: build
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/ ./cmd/warren ./cmd/warren-lab
+
+deps:
+	@missing=; for d in $(DEPS); do \
+		test -e "$${d#*:}" || missing="$$missing $${d%%:*}"; \
+	done; \
+	test -z "$$missing" && exit 0; \
+	echo "installing:$$missing"; \
+	if [ "$$(id -u)" != 0 ]; then echo "apt-get needs root: run make deps as root once" >&2; exit 1; fi; \
+	export DEBIAN_FRONTEND=noninteractive; \
+	apt-get update -q && apt-get install -q -y --no-install-recommends $$missing
+
+test: deps build check unit race e2e
+
+# What a reader would complain about before running anything.
+check:
+	@bad=$$(gofmt -l .); test -z "$$bad" || { echo "not gofmt-ed:"; echo "$$bad"; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+unit:
+	$(GO) test $(UNIT_PACKAGES)
+
+race:
+	CGO_ENABLED=1 $(GO) test -race $(RACE_PACKAGES)
+
+e2e:
+	$(GO) test -count=1 -timeout 20m ./itest
+
+demo: deps build
+	$(BIN)/warren-lab demo
+
+# Every fuzz target in turn, one core each so that the figures compare.
+fuzz:
+	@for p in $$($(GO) list ./...); do \
+		for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
+			echo "== $$p $$f ($(FUZZTIME))"; \
+			$(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$p || exit 1; \
+		done; \
+	done
+
+clean:
+	rm -rf $(BIN)
