@@ -12,7 +12,7 @@ const DefaultHistory = 512
 
 // An EventLog remembers the last events and hands new ones to whoever
 // subscribed. Publish never blocks: a subscriber reads the memory at its own
-// pace, and one that falls behind it gets an event of the kind "lost" that says
+// pace, and one that falls behind it gets an event of the kind "missed" that says
 // how many it missed. Safe for concurrent use.
 type EventLog struct {
 	mu   sync.Mutex
@@ -74,7 +74,7 @@ func (l *EventLog) follow(ctx context.Context, seen uint64, out chan<- Event) {
 	for {
 		events, last, wake := l.after(seen)
 		if missed := last - seen - uint64(len(events)); missed > 0 && !first {
-			events = append([]Event{lostEvent(events[0], missed)}, events...)
+			events = append([]Event{missedEvent(events[0], missed)}, events...)
 		}
 		first = false
 		for _, e := range events {
@@ -109,12 +109,12 @@ func (l *EventLog) after(seen uint64) (events []Event, last uint64, wake <-chan 
 	return events, l.last, l.wake
 }
 
-// lostEvent tells a reader that it fell behind by missed events before next.
-func lostEvent(next Event, missed uint64) Event {
+// missedEvent tells a reader that it fell behind by missed events before next.
+func missedEvent(next Event, missed uint64) Event {
 	return Event{
 		Seq:    next.Seq - 1,
 		Time:   next.Time,
-		Kind:   EventLost,
+		Kind:   EventMissed,
 		Reason: fmt.Sprintf("this reader was too slow and missed %d events", missed),
 	}
 }

@@ -32,6 +32,13 @@ const (
 	StateFailed       = "failed"
 )
 
+// States lists those words.
+func States() []string {
+	return []string{
+		StateIdle, StatePending, StateEstablishing, StateUp, StateDegraded, StateRollingBack, StateFailed,
+	}
+}
+
 // Chain is one path of tunnels, outermost first. A transport association is its
 // last layer, with the mode "transport".
 type Chain struct {
@@ -168,21 +175,16 @@ type Version struct {
 
 // The kinds of events.
 const (
-	EventLayerUp        = "layer-up"
-	EventLayerDown      = "layer-down"
-	EventLayerStart     = "layer-start"
-	EventChainUp        = "chain-up"
-	EventChainDown      = "chain-down"
-	EventChainFailed    = "chain-failed"
-	EventRollback       = "rollback"
-	EventRekey          = "rekey"
-	EventAcceptedUp     = "accepted-up"
-	EventAcceptedDown   = "accepted-down"
-	EventLost           = "lost" // a layer died; or, with the reason, a reader fell behind
-	EventNodeUp         = "node-up"
-	EventNodeDown       = "node-down"
-	EventStateChange    = "state"
-	EventAcceptedReject = "accepted-refused"
+	EventLayerUp      = "layer-up"
+	EventLayerDown    = "layer-down"
+	EventChainUp      = "chain-up"
+	EventChainDown    = "chain-down"
+	EventChainFailed  = "chain-failed"
+	EventRollback     = "rollback"
+	EventRekey        = "rekey"
+	EventAcceptedUp   = "accepted-up"
+	EventAcceptedDown = "accepted-down"
+	EventMissed       = "missed" // the reader fell behind; the reason says by how much
 )
 
 // Event is one thing that happened. Seq and Time are set when it is published.

@@ -1,0 +1,116 @@
+package control
+
+import (
+	"net/http"
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// metricsHandler serves /metrics from a registry of its own.
+func metricsHandler(b Backend) http.Handler {
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(newCollector(b))
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{Registry: reg}))
+	return mux
+}
+
+// collector turns a Status into metrics when it is asked, so that nothing is
+// counted twice. A tunnel that two chains share shows under both.
+type collector struct {
+	backend Backend
+
+	info, uptime, mtu, state             *prometheus.Desc
+	layerUp, packets, bytes, rekeys      *prometheus.Desc
+	drops, sessions, securityAssociation *prometheus.Desc
+}
+
+func newCollector(b Backend) *collector {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc("warren_"+name, help, labels, nil)
+	}
+	layer := []string{"chain", "layer", "peer"}
+	return &collector{
+		backend:  b,
+		info:     desc("info", "1, with what is running as labels.", "node", "version"),
+		uptime:   desc("uptime_seconds", "Time since the daemon started."),
+		state:    desc("chain_state", "1 for the state the chain is in, 0 for the others.", "chain", "state"),
+		mtu:      desc("chain_mtu_bytes", "Largest packet that the chain carries whole.", "chain"),
+		layerUp:  desc("layer_up", "1 while the layer carries traffic.", layer...),
+		packets:  desc("layer_packets_total", "Packets through the layer.", append(layer, "direction")...),
+		bytes:    desc("layer_bytes_total", "Inner bytes through the layer.", append(layer, "direction")...),
+		rekeys:   desc("layer_rekeys_total", "Times the layer's child SA was replaced.", layer...),
+		drops:    desc("drops_total", "Refused packets.", "reason"),
+		sessions: desc("accepted_sessions", "Sessions that peers opened.", "mode"),
+		securityAssociation: desc("security_associations", "Child SAs in use.",
+			"direction"),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (c *collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{c.info, c.uptime, c.mtu, c.state, c.layerUp, c.packets,
+		c.bytes, c.rekeys, c.drops, c.sessions, c.securityAssociation} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *collector) Collect(ch chan<- prometheus.Metric) {
+	s := c.backend.Status()
+	gauge(ch, c.info, 1, s.Node, s.Version)
+	gauge(ch, c.uptime, s.UptimeSeconds)
+	for _, chain := range s.Chains {
+		c.collectChain(ch, chain)
+	}
+	for reason, n := range s.Drops {
+		counter(ch, c.drops, n, reason)
+	}
+	sessions := map[string]int{"tunnel": 0, "transport": 0}
+	for _, a := range s.Accepted {
+		sessions[a.Mode]++
+	}
+	for mode, n := range sessions {
+		gauge(ch, c.sessions, float64(n), mode)
+	}
+	sas := map[string]int{"in": 0, "out": 0}
+	for _, sa := range c.backend.SAs() {
+		sas[sa.Direction]++
+	}
+	for direction, n := range sas {
+		gauge(ch, c.securityAssociation, float64(n), direction)
+	}
+}
+
+func (c *collector) collectChain(ch chan<- prometheus.Metric, chain Chain) {
+	for _, state := range States() {
+		gauge(ch, c.state, truth(chain.State == state), chain.Name, state)
+	}
+	gauge(ch, c.mtu, float64(chain.MTU), chain.Name)
+	for _, l := range chain.Layers {
+		number := strconv.Itoa(l.Layer)
+		gauge(ch, c.layerUp, truth(l.State == StateUp), chain.Name, number, l.Peer)
+		counter(ch, c.packets, l.PacketsIn, chain.Name, number, l.Peer, "in")
+		counter(ch, c.packets, l.PacketsOut, chain.Name, number, l.Peer, "out")
+		counter(ch, c.bytes, l.BytesIn, chain.Name, number, l.Peer, "in")
+		counter(ch, c.bytes, l.BytesOut, chain.Name, number, l.Peer, "out")
+		counter(ch, c.rekeys, l.Rekeys, chain.Name, number, l.Peer)
+	}
+}
+
+func gauge(ch chan<- prometheus.Metric, d *prometheus.Desc, v float64, labels ...string) {
+	ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+}
+
+func counter(ch chan<- prometheus.Metric, d *prometheus.Desc, v uint64, labels ...string) {
+	ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
