@@ -1,0 +1,24 @@
+// Package host is the kernel side of a node: the addresses of its TUN, the
+// policy routing that brings protected traffic there and keeps everything else
+// away, the routes of a gateway's clients, and the few sysctls these need.
+//
+// Rules of the node become routing rules of the kernel, in order, so that the
+// first match wins there as it does in the node. They live in one range of rule
+// priorities ([Options.Priority], [Span] long) and two routing tables
+// ([Options.Table] and the one after it). Replacing a rule set is one netlink
+// message per IP version: the new set is written beside the old one and a single
+// goto switches over, so no packet meets half a rule set. Protected traffic that
+// finds no TUN is refused by a rule, whatever routes main holds or gets later.
+//
+// Everything is undone on Close, and what a killed daemon left behind is undone
+// by the next Open with the same journal.
+//
+// The kernel cannot tell port 65535 from "no port" (a fragment that is being
+// forwarded), so rules with ports send both the way a fragment must go: to the
+// TUN when the rule protects, past the rule when it bypasses. Packets from raw
+// sockets with IP_HDRINCL have protocol 255 in the kernel's eyes and match no
+// rule that names a protocol.
+//
+// Not done here: firewalls other than the one for the TUN's own addresses, DNS,
+// network managers, VRFs.
+package host
