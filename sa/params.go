@@ -2,6 +2,7 @@ package sa
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"warren/esp"
@@ -15,14 +16,6 @@ type Layer uint32
 
 // Network is the layer that packets from the network itself arrive through.
 const Network Layer = 0
-
-// A Lifetime is what an SA may live. Zero means no limit. The soft limits ask
-// for a rekey, the hard ones end the SA (RFC 4301, Section 4.4.2.1).
-type Lifetime struct {
-	SoftTime, HardTime       time.Duration
-	SoftBytes, HardBytes     uint64
-	SoftPackets, HardPackets uint64
-}
 
 // Params describes an SA to NewInbound and NewOutbound.
 type Params struct {
@@ -57,3 +50,21 @@ func (p Params) GoString() string { return p.String() }
 
 // Format is String for every verb, so that none shows the key.
 func (p Params) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(p.String())) }
+
+// check refuses what neither direction can work with.
+func (p *Params) check() error {
+	if p.SPI <= esp.MaxReservedSPI {
+		return fmt.Errorf("sa: spi %v is reserved", p.SPI)
+	}
+	if p.Mode > esp.Transport {
+		return fmt.Errorf("sa: unknown mode %d", p.Mode)
+	}
+	return nil
+}
+
+// withoutKey returns a copy of p that an SA may keep.
+func (p Params) withoutKey() Params {
+	p.Key = nil
+	p.Local, p.Remote = slices.Clone(p.Local), slices.Clone(p.Remote)
+	return p
+}

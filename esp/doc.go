@@ -1,0 +1,15 @@
+// Package esp turns IP packets into Encapsulating Security Payload packets and
+// back, in place.
+//
+// It implements RFC 4303 (ESP) in tunnel and transport mode with the AEAD
+// transforms of RFC 4106 (AES-GCM with a 16-byte ICV) and RFC 7634
+// (ChaCha20-Poly1305), the 64-bit sequence numbers of RFC 4303, Section 2.2.1,
+// and the replay window of RFC 4303, Appendix A2. It does not implement AH,
+// transforms with a separate integrity algorithm, ICVs of 8 and 12 bytes, the
+// sending of traffic-flow padding and dummy packets (both are accepted), or
+// outer IP and UDP headers, which are package packet's.
+//
+// Sequence counters, lifetimes and the SPI table live in package sa, which calls
+// this one. A [Sealer] or an [Opener] may be used by several goroutines at a
+// time, each with its own packets; a [Window] by one at a time.
+package esp

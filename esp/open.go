@@ -1,0 +1,79 @@
+package esp
+
+import "warren/packet"
+
+// DummyNextHeader marks a packet that carries nothing and is to be dropped
+// without further notice (RFC 4303, Section 2.6).
+const DummyNextHeader = packet.ProtoNone
+
+// An Opener turns ESP packets of one inbound SA back into plaintext packets. Any
+// number of goroutines may use it at a time.
+type Opener struct{ transform }
+
+// NewOpener returns an Opener for key, which is s.KeyLen() bytes long and ends
+// in the salt. It keeps no reference to key.
+func NewOpener(s Suite, key []byte) (*Opener, error) {
+	t, err := newTransform(s, key)
+	if err != nil {
+		return nil, err
+	}
+	return &Opener{t}, nil
+}
+
+// Open decapsulates the window of p, an ESP packet from SPI to ICV, in place
+// (RFC 4303, Section 3.4). Afterwards the window is the plaintext without
+// padding and trailer. seq is the whole sequence number, which the caller found
+// with Window.Expand and has checked against the window; only after Open may it
+// be committed.
+//
+// Where it reports false, p.Drop says why (Runt, AuthFailed or BadPadding) and
+// the bytes are void. It is the caller's to judge nextHeader, also to discard
+// dummy packets, and to see that a tunnel carries an IP packet: all Open
+// promises is that the sender of the SA sent these bytes. Open neither blocks
+// nor allocates, and keeps no reference to p.
+func (o *Opener) Open(p *packet.Packet, seq uint64) (nextHeader uint8, ok bool) {
+	if p.Drop != packet.Live {
+		return 0, false
+	}
+	b := p.Bytes()
+	if len(b) < minLen {
+		p.Drop = packet.Runt
+		return 0, false
+	}
+	nonce, aad := o.nonceAndAAD(&p.Scratch, b, seq)
+	sealed := b[frontLen:]
+	plain, err := o.aead.Open(sealed[:0], nonce, sealed, aad)
+	if err != nil {
+		p.Drop = packet.AuthFailed
+		return 0, false
+	}
+	nextHeader, trail, ok := parseTrailer(plain)
+	if !ok {
+		p.Drop = packet.BadPadding
+		return 0, false
+	}
+	p.TrimFront(frontLen)
+	p.TrimBack(icvLen + trail)
+	return nextHeader, true
+}
+
+// parseTrailer returns the next header at the end of plain and the length of
+// padding and trailer. It reports false where the padding is longer than the
+// rest of plain, or is not 1, 2, 3, ..., which with these transforms every
+// sender uses and a receiver should check (RFC 4303, Section 2.4).
+func parseTrailer(plain []byte) (nextHeader uint8, trail int, ok bool) {
+	n := len(plain) - trailerLen
+	if n < 0 {
+		return 0, 0, false
+	}
+	pad := int(plain[n])
+	if pad > n {
+		return 0, 0, false
+	}
+	for i, v := range plain[n-pad : n] {
+		if v != byte(i+1) {
+			return 0, 0, false
+		}
+	}
+	return plain[n+1], pad + trailerLen, true
+}

@@ -1,0 +1,143 @@
+package sa
+
+import (
+	"fmt"
+	"math"
+	"sync/atomic"
+	"time"
+
+	"warren/esp"
+	"warren/packet"
+)
+
+// An Outbound is an SA that packets are sent on. It is safe for any number of
+// goroutines: sequence numbers are taken from one atomic counter, a run at a
+// time, and the sealer has no state.
+//
+// Workers that hold runs of numbers send them out of order by up to workers ×
+// batch, which the peer's replay window must exceed.
+type Outbound struct {
+	Counters // what was sent, by plaintext bytes
+	params   Params
+	sealer   *esp.Sealer
+	last     uint64        // the last number it may use
+	next     atomic.Uint64 // the first number not taken, last+1 when there is none
+	retired  atomic.Bool
+}
+
+// NewOutbound returns the outbound SA that p describes. It keeps neither p.Key
+// nor p's selector slices.
+func NewOutbound(p Params) (*Outbound, error) {
+	if err := p.check(); err != nil {
+		return nil, err
+	}
+	first := max(p.FirstSeq, 1)
+	last := uint64(math.MaxUint32)
+	if p.Suite.ESN {
+		// One less than there is: the receiver's window needs a number above
+		// its top.
+		last = math.MaxUint64 - 1
+	}
+	if first > last {
+		return nil, fmt.Errorf("sa: first sequence number %#x is beyond %#x", first, last)
+	}
+	// FirstSeq..HardPackets is counted in numbers taken, so that parallel
+	// workers cannot exceed it together.
+	if n := p.Lifetime.HardPackets; n != 0 && n-1 < last-first {
+		last = first + n - 1
+	}
+	s, err := esp.NewSealer(p.Suite, p.Key)
+	if err != nil {
+		return nil, fmt.Errorf("sa: %w", err)
+	}
+	o := &Outbound{params: p.withoutKey(), sealer: s, last: last}
+	o.next.Store(first)
+	return o, nil
+}
+
+// Params returns what the SA was made of, but for the key. The slices in it
+// belong to the SA: they are read only.
+func (o *Outbound) Params() Params { return o.params }
+
+// SPI returns the SPI that names the SA at the peer.
+func (o *Outbound) SPI() esp.SPI { return o.params.SPI }
+
+// Mode returns the mode of the SA.
+func (o *Outbound) Mode() esp.Mode { return o.params.Mode }
+
+// Reserve takes n sequence numbers for the caller alone, from first on. It gives
+// fewer, and none in the end, where the SA has no more (RFC 4303, Section 3.3.3:
+// the counter must not cycle), its hard limit of packets or bytes is reached, or
+// it is retired; Refusal then names the Drop for the packets without number. A
+// number that is not used is lost, which the receiver takes for packet loss.
+func (o *Outbound) Reserve(n int) (first uint64, got int) {
+	if n <= 0 || o.ended() {
+		return 0, 0
+	}
+	for {
+		first = o.next.Load()
+		if first > o.last {
+			return 0, 0
+		}
+		take := min(uint64(n), o.last-first+1)
+		if o.next.CompareAndSwap(first, first+take) {
+			return first, int(take)
+		}
+	}
+}
+
+// Refusal returns why Reserve gives less than it is asked for.
+func (o *Outbound) Refusal() packet.Drop {
+	limit := o.params.Lifetime.HardPackets
+	if o.ended() || limit != 0 && o.taken() >= limit {
+		return packet.SAExpired
+	}
+	return packet.SeqExhausted
+}
+
+// ended reports whether the SA gives no numbers for another reason than that it
+// has no more.
+func (o *Outbound) ended() bool {
+	limit := o.params.Lifetime.HardBytes
+	return o.retired.Load() || limit != 0 && o.Bytes.Load() >= limit
+}
+
+// taken returns how many numbers have been given out.
+func (o *Outbound) taken() uint64 { return o.next.Load() - max(o.params.FirstSeq, 1) }
+
+// Seal turns the window of p, which is the plaintext, into an ESP packet of the
+// SA, in place. seq comes from Reserve and is used for this packet alone. Where
+// there is no room p.Drop says so. Counting is the caller's, by Count.
+func (o *Outbound) Seal(p *packet.Packet, seq uint64, nextHeader uint8) {
+	o.sealer.Seal(p, o.params.SPI, seq, nextHeader)
+}
+
+// Count adds what was sealed: plaintext bytes and packets, once a batch.
+func (o *Outbound) Count(bytes, packets int) { o.count(bytes, packets) }
+
+// SoftExpired reports whether the SA should be rekeyed: at a soft limit, or with
+// three quarters of its sequence numbers taken.
+func (o *Outbound) SoftExpired(now time.Time) bool {
+	first := max(o.params.FirstSeq, 1)
+	if o.taken() > (o.last-first)/4*3 && o.params.Lifetime.SoftPackets == 0 {
+		return true
+	}
+	return o.params.Lifetime.soft(now.Sub(o.params.Born), o.load())
+}
+
+// HardExpired reports whether the SA must go. Reserve knows the limits of
+// packets and bytes by itself, but does not look at the clock: who finds an SA
+// expired calls Retire.
+func (o *Outbound) HardExpired(now time.Time) bool {
+	return o.retired.Load() || o.next.Load() > o.last ||
+		o.params.Lifetime.hard(now.Sub(o.params.Born), o.load())
+}
+
+// Retire ends the SA: Reserve gives no more numbers. Packets that have theirs
+// may still be sealed.
+func (o *Outbound) Retire() { o.retired.Store(true) }
+
+// load is what counts towards the limits. Numbers taken count as packets.
+func (o *Outbound) load() load {
+	return load{bytes: o.Bytes.Load(), packets: o.taken()}
+}
