@@ -177,3 +177,12 @@ func stopAll(procs []*Process) {
 	}
 	wg.Wait()
 }
+
+// ExitCode is the code the process has ended with, -1 for a signal or while it
+// runs.
+func (p *Process) ExitCode() int {
+	if !p.Exited() {
+		return -1
+	}
+	return p.cmd.ProcessState.ExitCode()
+}
