@@ -32,17 +32,12 @@ func NewOutbound(p Params) (*Outbound, error) {
 		return nil, err
 	}
 	first := max(p.FirstSeq, 1)
-	last := uint64(math.MaxUint32)
-	if p.Suite.ESN {
-		// One less than there is: the receiver's window needs a number above
-		// its top.
-		last = math.MaxUint64 - 1
-	}
+	last := lastSeq(p.Suite)
 	if first > last {
 		return nil, fmt.Errorf("sa: first sequence number %#x is beyond %#x", first, last)
 	}
-	// FirstSeq..HardPackets is counted in numbers taken, so that parallel
-	// workers cannot exceed it together.
+	// Packets are counted by the numbers taken, so that parallel workers cannot
+	// exceed the limit together.
 	if n := p.Lifetime.HardPackets; n != 0 && n-1 < last-first {
 		last = first + n - 1
 	}
@@ -68,7 +63,7 @@ func (o *Outbound) Mode() esp.Mode { return o.params.Mode }
 // Reserve takes n sequence numbers for the caller alone, from first on. It gives
 // fewer, and none in the end, where the SA has no more (RFC 4303, Section 3.3.3:
 // the counter must not cycle), its hard limit of packets or bytes is reached, or
-// it is retired; Refusal then names the Drop for the packets without number. A
+// it is retired (bytes are known a batch late, by Count); Refusal then names the Drop for the packets without number. A
 // number that is not used is lost, which the receiver takes for packet loss.
 func (o *Outbound) Reserve(n int) (first uint64, got int) {
 	if n <= 0 || o.ended() {
@@ -116,10 +111,9 @@ func (o *Outbound) Seal(p *packet.Packet, seq uint64, nextHeader uint8) {
 func (o *Outbound) Count(bytes, packets int) { o.count(bytes, packets) }
 
 // SoftExpired reports whether the SA should be rekeyed: at a soft limit, or with
-// three quarters of its sequence numbers taken.
+// three quarters of all sequence numbers taken.
 func (o *Outbound) SoftExpired(now time.Time) bool {
-	first := max(o.params.FirstSeq, 1)
-	if o.taken() > (o.last-first)/4*3 && o.params.Lifetime.SoftPackets == 0 {
+	if o.next.Load() > lastSeq(o.params.Suite)/4*3 {
 		return true
 	}
 	return o.params.Lifetime.soft(now.Sub(o.params.Born), o.load())
@@ -140,4 +134,13 @@ func (o *Outbound) Retire() { o.retired.Store(true) }
 // load is what counts towards the limits. Numbers taken count as packets.
 func (o *Outbound) load() load {
 	return load{bytes: o.Bytes.Load(), packets: o.taken()}
+}
+
+// lastSeq returns the last sequence number of a suite. With ESN it is one less
+// than there is: the receiver's window needs a number above its top.
+func lastSeq(s esp.Suite) uint64 {
+	if s.ESN {
+		return math.MaxUint64 - 1
+	}
+	return math.MaxUint32
 }
