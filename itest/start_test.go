@@ -64,7 +64,7 @@ func TestCleanupAfterKill9(t *testing.T) {
 // refused runs warren and wants exit code 1 and one line that says why.
 func (w *world) refused(n *lab.Node, file string, wrap ...string) string {
 	w.t.Helper()
-	path, err := binary()
+	path, err := warrenBinary()
 	must(w.t, err)
 	p, err := n.Start(lab.Spec{Name: "refused", Args: append(slices.Clone(wrap), path, "run", "-c", file)})
 	must(w.t, err)

@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	binary = sync.OnceValues(func() (string, error) {
+	warrenBinary = sync.OnceValues(func() (string, error) {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 		defer cancel()
 		return lab.Build(ctx, dir)
@@ -39,8 +39,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// binary builds warren when the first test asks, once for all.
-var binary func() (string, error)
+// warrenBinary builds warren when the first test asks, once for all.
+var warrenBinary func() (string, error)
 
 // A world is one figure 2 with the daemons of a test.
 type world struct {
@@ -54,7 +54,7 @@ type world struct {
 func newWorld(t *testing.T, gateways int) *world {
 	t.Helper()
 	need(t, "nsenter", "ip", "tcpdump", "iperf3", "ping", "nft")
-	warren, err := binary()
+	warren, err := warrenBinary()
 	if err != nil {
 		t.Fatal(err)
 	}
