@@ -121,3 +121,40 @@ func inPorts(rs []Ports, port uint16) bool {
 	}
 	return false
 }
+
+// DstSelectors are the destinations of m, with their protocols and ports.
+func (m *Match) DstSelectors() []Selector {
+	return m.product(addresses(m.Dst), m.DstPorts)
+}
+
+// HostSelectors are the two sides of an SA between one local and one remote
+// address for the protocols and ports of m. An invalid address has none.
+func (m *Match) HostSelectors(local, remote netip.Addr) (localTS, remoteTS []Selector) {
+	if local.IsValid() {
+		localTS = m.product([]Selector{AddrSelector(local)}, m.SrcPorts)
+	}
+	if remote.IsValid() {
+		remoteTS = m.product([]Selector{AddrSelector(remote)}, m.DstPorts)
+	}
+	return localTS, remoteTS
+}
+
+// product narrows each of sel to each protocol of m and each of ports.
+func (m *Match) product(sel []Selector, ports []Ports) []Selector {
+	protos := m.Proto
+	if len(protos) == 0 {
+		protos = []uint8{0}
+	}
+	if len(ports) == 0 {
+		ports = []Ports{AnyPorts()}
+	}
+	var out []Selector
+	for _, s := range sel {
+		for _, s.Proto = range protos {
+			for _, s.Ports = range ports {
+				out = append(out, s)
+			}
+		}
+	}
+	return out
+}

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"net/netip"
+	"slices"
 )
 
 // Covers reports whether one of sel selects traffic with this address, protocol
@@ -105,4 +106,31 @@ func appendNew(list []Selector, s Selector) []Selector {
 		}
 	}
 	return append(list, s)
+}
+
+// Prefixes are the fewest prefixes that hold the addresses of each of sel,
+// without repetition.
+func Prefixes(sel []Selector) []netip.Prefix {
+	var out []netip.Prefix
+	for _, s := range sel {
+		for from := s.From; from.IsValid() && !s.To.Less(from); {
+			p := widest(from, s.To)
+			if !slices.Contains(out, p) {
+				out = append(out, p)
+			}
+			from = lastAddr(p).Next()
+		}
+	}
+	return out
+}
+
+// widest is the largest prefix that begins at from and does not pass to.
+func widest(from, to netip.Addr) netip.Prefix {
+	for bits := range from.BitLen() {
+		p := netip.PrefixFrom(from, bits)
+		if p.Masked() == p && !to.Less(lastAddr(p)) {
+			return p
+		}
+	}
+	return netip.PrefixFrom(from, from.BitLen())
 }

@@ -1,0 +1,173 @@
+package nest
+
+import (
+	"errors"
+	"net/netip"
+	"slices"
+	"time"
+
+	"warren/packet"
+	"warren/sa"
+)
+
+// node is the node of a layer, or nil.
+func (m *Manager) node(id sa.Layer) *Node {
+	for _, n := range m.tree.inward() {
+		if n.ID == id {
+			return n
+		}
+	}
+	return nil
+}
+
+// Done says that the child SA of a layer is installed. For a layer that was
+// given up meanwhile it brings another TearDown.
+func (m *Manager) Done(id sa.Layer, e Established, now time.Time) {
+	n := m.node(id)
+	switch {
+	case n == nil:
+		m.emit(TearDown{Layer: id, Reachable: true})
+		return
+	case n.state != building:
+		return // its TearDown is on the way
+	}
+	n.state, n.built, n.result = standing, true, e
+	n.link.Out.Store(e.Out)
+	m.dirty = true
+	m.emit(Event{
+		Kind: LayerUp, Chain: n.chain, Layer: n.Depth, ID: id, Peer: n.Action.Peer, Mode: n.Mode(),
+		State: Up, SPIIn: e.SPIIn, SPIOut: e.SPIOut,
+	})
+	m.settle(now)
+}
+
+// Failed says that a layer could not be established. All chains that waited for
+// it fail with it.
+func (m *Manager) Failed(id sa.Layer, err error, now time.Time) {
+	n := m.node(id)
+	switch {
+	case n == nil || n.state == leaving:
+		return // nobody waits for it, and Gone will come
+	case n.state != building:
+		m.Lost(id, err, now)
+		return
+	}
+	waiting := slices.Clone(n.refs)
+	m.tree.remove(n)
+	for _, c := range waiting {
+		n.drop(c)
+		c.waiting = nil
+		m.fail(c, n.Depth, err, now)
+	}
+	m.settle(now)
+}
+
+// Lost says that an established layer is no more: the peer deleted it, did not
+// answer, or its lifetime ran out. What is inside goes down, innermost first;
+// what is outside stays.
+func (m *Manager) Lost(id sa.Layer, err error, now time.Time) {
+	n := m.node(id)
+	switch {
+	case n == nil || n.state == leaving || n.state == lost:
+		return
+	case n.state == building:
+		m.Failed(id, err, now)
+		return
+	}
+	if err == nil {
+		err = errors.New("lost")
+	}
+	n.state, n.reason = lost, err.Error()
+	for _, c := range slices.Clone(n.refs) {
+		m.bereave(c, n.Depth, err, now)
+	}
+	m.hasten()
+	m.settle(now)
+}
+
+// Gone says that the tear-down of a layer is finished.
+func (m *Manager) Gone(id sa.Layer, now time.Time) {
+	if n := m.node(id); n != nil && n.state == leaving {
+		m.remove(n)
+		m.settle(now)
+	}
+}
+
+// Rekeyed says that a layer has a new child SA to send on. Its Link has it at
+// once; a view is published only if something else about it changed.
+func (m *Manager) Rekeyed(id sa.Layer, e Established, now time.Time) {
+	n := m.node(id)
+	if n == nil || n.state != standing {
+		return
+	}
+	n.link.Out.Store(e.Out)
+	n.result = e
+	n.rekeys++
+	m.dirty = true
+	m.emit(Event{
+		Kind: Rekey, Chain: n.chain, Layer: n.Depth, ID: id, Peer: n.Action.Peer, Mode: n.Mode(),
+		State: Up, SPIIn: e.SPIIn, SPIOut: e.SPIOut,
+	})
+	m.settle(now)
+}
+
+// PathChanged says that the ESP of a layer, one of the tree or an accepted one,
+// goes between other addresses now.
+func (m *Manager) PathChanged(id sa.Layer, local, remote netip.AddrPort, encap packet.Encap, now time.Time) {
+	if c := m.accepted.get(id); c != nil {
+		child := c.AcceptedChild
+		child.Local, child.Remote, child.Encap = local, remote, encap
+		m.accept(newAccepted(child, c.link, m.opt.PathMTU), c.rekeys)
+	}
+	if n := m.node(id); n != nil && n.state == standing {
+		n.result.Local, n.result.LocalPort = local.Addr(), local.Port()
+		n.result.Remote, n.result.RemotePort = remote.Addr(), remote.Port()
+		n.result.Encap = encap
+	}
+	m.dirty = true
+	m.settle(now)
+}
+
+// PathMTU says that IP packets to remote that are sent inside via may have at
+// most mtu bytes. It lowers the figures of the chains concerned and never
+// raises them; less than MinMTU is not believed.
+func (m *Manager) PathMTU(via sa.Layer, remote netip.Addr, mtu OuterMTU, now time.Time) {
+	mtu = max(mtu, MinMTU(remote))
+	for _, n := range m.tree.inward() {
+		if n.Via() == via && n.Action.Addr == remote && (n.limit == 0 || mtu < n.limit) {
+			n.limit = mtu
+			m.dirty = true
+		}
+	}
+	m.settle(now)
+}
+
+// Accept takes in a child SA of a session that a peer opened, or its successor
+// after a rekey, which keeps the counters.
+func (m *Manager) Accept(c AcceptedChild, now time.Time) {
+	if old := m.accepted.get(c.Layer); old != nil {
+		m.accept(newAccepted(c, old.link, m.opt.PathMTU), old.rekeys+1)
+	} else {
+		m.accept(newAccepted(c, new(Link), m.opt.PathMTU), 0)
+		m.emit(Event{Kind: AcceptedUp, ID: c.Layer, Peer: c.Peer, Mode: c.Mode, State: Up, SPIIn: c.SPIIn, SPIOut: c.SPIOut})
+	}
+	m.settle(now)
+}
+
+func (m *Manager) accept(c *accepted, rekeys uint64) {
+	c.rekeys = rekeys
+	m.accepted = m.accepted.with(c)
+	m.dirty = true
+}
+
+// Unaccept forgets an accepted child.
+func (m *Manager) Unaccept(id sa.Layer, now time.Time) {
+	c := m.accepted.get(id)
+	if c == nil {
+		return
+	}
+	m.accepted = m.accepted.without(id)
+	m.dirty = true
+	m.emit(Event{Kind: AcceptedDown, ID: id, Peer: c.Peer, Mode: c.Mode, State: Idle, SPIIn: c.SPIIn, SPIOut: c.SPIOut})
+	m.settle(now)
+}
