@@ -62,13 +62,11 @@ type EventKind string
 // The kinds of events. A layer is reported once, under the chain that had it
 // built, however many share it.
 const (
-	LayerUp      EventKind = "layer-up"
-	LayerDown    EventKind = "layer-down"
-	ChainUp      EventKind = "chain-up"
-	ChainDown    EventKind = "chain-down"   // lost, or taken down as was wanted
-	ChainFailed  EventKind = "chain-failed" // and nothing of it is left
-	Rollback     EventKind = "rollback"     // a layer failed: the layer, peer and reason
-	Rekey        EventKind = "rekey"
-	AcceptedUp   EventKind = "accepted-up"
-	AcceptedDown EventKind = "accepted-down"
+	LayerUp     EventKind = "layer-up"
+	LayerDown   EventKind = "layer-down"
+	ChainUp     EventKind = "chain-up"
+	ChainDown   EventKind = "chain-down"   // lost, or taken down as was wanted
+	ChainFailed EventKind = "chain-failed" // and nothing of it is left
+	Rollback    EventKind = "rollback"     // a layer failed: the layer, peer and reason
+	Rekey       EventKind = "rekey"
 )

@@ -129,10 +129,10 @@ func (m *Manager) PathChanged(id sa.Layer, local, remote netip.AddrPort, encap p
 }
 
 // PathMTU says that IP packets to remote that are sent inside via may have at
-// most mtu bytes. It lowers the figures of the chains concerned and never
+// most so many bytes. It lowers the figures of the chains concerned and never
 // raises them; less than MinMTU is not believed.
-func (m *Manager) PathMTU(via sa.Layer, remote netip.Addr, mtu OuterMTU, now time.Time) {
-	mtu = max(mtu, MinMTU(remote))
+func (m *Manager) PathMTU(via sa.Layer, remote netip.Addr, bytes int, now time.Time) {
+	mtu := max(OuterMTU(bytes), MinMTU(remote))
 	for _, n := range m.tree.inward() {
 		if n.Via() == via && n.Action.Addr == remote && (n.limit == 0 || mtu < n.limit) {
 			n.limit = mtu
@@ -144,14 +144,13 @@ func (m *Manager) PathMTU(via sa.Layer, remote netip.Addr, mtu OuterMTU, now tim
 
 // Accept takes in a child SA of a session that a peer opened, or its successor
 // after a rekey, which keeps the counters.
-func (m *Manager) Accept(c AcceptedChild, now time.Time) {
+func (m *Manager) Accept(c AcceptedChild) {
 	if old := m.accepted.get(c.Layer); old != nil {
 		m.accept(newAccepted(c, old.link, m.opt.PathMTU), old.rekeys+1)
 	} else {
 		m.accept(newAccepted(c, new(Link), m.opt.PathMTU), 0)
-		m.emit(Event{Kind: AcceptedUp, ID: c.Layer, Peer: c.Peer, Mode: c.Mode, State: Up, SPIIn: c.SPIIn, SPIOut: c.SPIOut})
 	}
-	m.settle(now)
+	m.publish()
 }
 
 func (m *Manager) accept(c *accepted, rekeys uint64) {
@@ -160,14 +159,9 @@ func (m *Manager) accept(c *accepted, rekeys uint64) {
 	m.dirty = true
 }
 
-// Unaccept forgets an accepted child.
-func (m *Manager) Unaccept(id sa.Layer, now time.Time) {
-	c := m.accepted.get(id)
-	if c == nil {
-		return
-	}
+// Forget ends what Accept began.
+func (m *Manager) Forget(id sa.Layer) {
 	m.accepted = m.accepted.without(id)
 	m.dirty = true
-	m.emit(Event{Kind: AcceptedDown, ID: id, Peer: c.Peer, Mode: c.Mode, State: Idle, SPIIn: c.SPIIn, SPIOut: c.SPIOut})
-	m.settle(now)
+	m.publish()
 }
