@@ -70,6 +70,10 @@ type Packet struct {
 	// from, or where it is to go from and to.
 	Local, Remote netip.AddrPort
 
+	// TOS is the DSCP and ECN byte of the datagram at the underlay: the one it
+	// came with, or goes with.
+	TOS uint8
+
 	// Scratch is working space of the stage that owns the packet, such as the
 	// nonce of the layer being sealed. It holds nothing between two stages,
 	// and never a key.
