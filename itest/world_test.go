@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -22,13 +24,22 @@ const (
 	patient = 40 * time.Second
 )
 
-// TestMain keeps the built command in a directory of its own, and removes it.
+// TestMain keeps what the tests write in one directory, and removes it at the
+// end, also after Ctrl-C. The labs' processes die with this one.
 func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "warren-itest-")
+	dir, err := lab.TempDir(os.TempDir())
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-stop
+		os.RemoveAll(dir)
+		os.Exit(130)
+	}()
+	scratch = dir
 	warrenBinary = sync.OnceValues(func() (string, error) {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 		defer cancel()
@@ -38,6 +49,9 @@ func TestMain(m *testing.M) {
 	os.RemoveAll(dir)
 	os.Exit(code)
 }
+
+// scratch is the tests' directory.
+var scratch string
 
 // warrenBinary builds warren when the first test asks, once for all.
 var warrenBinary func() (string, error)
@@ -60,7 +74,7 @@ func newWorld(t *testing.T, gateways int) *world {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	t.Cleanup(cancel)
-	n, err := lab.Figure2(ctx, lab.Options{Warren: warren}, gateways)
+	n, err := lab.Figure2(ctx, lab.Options{Dir: scratch, Warren: warren}, gateways)
 	if err != nil {
 		t.Fatal(err)
 	}

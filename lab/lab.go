@@ -47,8 +47,7 @@ type Lab struct {
 	closed bool
 }
 
-// New makes an empty lab. Directories left by labs whose process is gone are
-// removed first.
+// New makes an empty lab.
 func New(o Options) (*Lab, error) {
 	if os.Geteuid() != 0 {
 		return nil, errors.New("lab: network namespaces need root")
@@ -57,10 +56,9 @@ func New(o Options) (*Lab, error) {
 	if base == "" {
 		base = os.TempDir()
 	}
-	sweep(base)
-	dir, err := os.MkdirTemp(base, fmt.Sprintf("%s%d-", dirPrefix, os.Getpid()))
+	dir, err := TempDir(base)
 	if err != nil {
-		return nil, fmt.Errorf("lab: %w", err)
+		return nil, err
 	}
 	log := o.Log
 	if log == nil {
@@ -148,6 +146,17 @@ func (l *Lab) Close() error {
 		return fmt.Errorf("lab: %w", err)
 	}
 	return nil
+}
+
+// TempDir makes a directory in base that is removed by its owner or, if that
+// was killed, by the next one who asks for one.
+func TempDir(base string) (string, error) {
+	sweep(base)
+	dir, err := os.MkdirTemp(base, fmt.Sprintf("%s%d-", dirPrefix, os.Getpid()))
+	if err != nil {
+		return "", fmt.Errorf("lab: %w", err)
+	}
+	return dir, nil
 }
 
 // sweep removes the directories of labs whose process is gone: what a lab that
