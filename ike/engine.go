@@ -1,14 +1,29 @@
 package ike
 
 import (
+	"encoding/binary"
+	"io"
 	"time"
 
 	"warren/esp"
+	"warren/ike/crypt"
+	"warren/ike/message"
 )
 
 // An Engine runs the IKE sessions of one node.
 type Engine struct {
-	opt Options
+	opt      Options
+	sessions map[SessionID]*session
+	order    []*session // as they were created
+	sas      map[message.SPI]*ikeSA
+	inits    map[initKey]*ikeSA // answered IKE_SA_INIT requests, for their repetitions
+	halfOpen int
+	cookies  *crypt.Cookies
+	rotateAt time.Time
+	replies  bucket
+	timers   timerHeap
+	lastID   SessionID
+	out      Output
 }
 
 // New returns an Engine without sessions.
@@ -17,50 +32,118 @@ func New(o Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Engine{opt: o}, nil
+	cookies, err := crypt.NewCookies(o.Rand)
+	if err != nil {
+		return nil, err
+	}
+	return &Engine{
+		opt:      o,
+		sessions: make(map[SessionID]*session),
+		sas:      make(map[message.SPI]*ikeSA),
+		inits:    make(map[initKey]*ikeSA),
+		cookies:  cookies,
+		replies:  bucket{rate: o.UnprotectedReplies},
+	}, nil
 }
 
-// Receive handles one datagram. It owns d.Data from now on.
-func (e *Engine) Receive(d Datagram, now time.Time) {}
+// Take returns what is to be done since the last call: first the events, in
+// their order, then the messages.
+func (e *Engine) Take() Output {
+	out := e.out
+	e.out = Output{}
+	return out
+}
+
+// Next is when Tick is due; the zero time means never.
+func (e *Engine) Next() time.Time {
+	if len(e.timers) == 0 {
+		return time.Time{}
+	}
+	return e.timers[0].at
+}
 
 // Tick does what is due at now.
-func (e *Engine) Tick(now time.Time) {}
-
-// Next is when Tick is due, or the zero time.
-func (e *Engine) Next() time.Time { return time.Time{} }
-
-// Take returns and forgets what is to be done.
-func (e *Engine) Take() Output { return Output{} }
-
-// Initiate starts a session.
-func (e *Engine) Initiate(c PeerConfig, now time.Time) (SessionID, error) { return 0, nil }
-
-// Delete ends a session with a DELETE; SessionDown follows.
-func (e *Engine) Delete(id SessionID, now time.Time) error { return nil }
-
-// Abort forgets a session without a message or event.
-func (e *Engine) Abort(id SessionID) {}
-
-// RekeyChild replaces the child SA with inbound SPI spi.
-func (e *Engine) RekeyChild(id SessionID, spi esp.SPI, now time.Time) error { return nil }
-
-// DeleteChild deletes the child SA with inbound SPI spi.
-func (e *Engine) DeleteChild(id SessionID, spi esp.SPI, now time.Time) error { return nil }
-
-// RekeyIKE replaces the session's IKE SA.
-func (e *Engine) RekeyIKE(id SessionID, now time.Time) error { return nil }
-
-// CreateChild asks for a further child SA.
-func (e *Engine) CreateChild(id SessionID, c ChildConfig, now time.Time) error { return nil }
-
-// Liveness checks that the peer lives.
-func (e *Engine) Liveness(id SessionID, now time.Time) error { return nil }
-
-// InboundSeen says that ESP of the session was received and authenticated.
-func (e *Engine) InboundSeen(id SessionID, now time.Time) {}
-
-// ChildUsed says that ESP was received on the inbound SA spi.
-func (e *Engine) ChildUsed(id SessionID, spi esp.SPI, now time.Time) {}
+func (e *Engine) Tick(now time.Time) {
+	for len(e.timers) > 0 && !now.Before(e.timers[0].at) {
+		t := e.timers[0]
+		e.timers.set(t, time.Time{})
+		t.fire(now)
+	}
+}
 
 // Sessions describes the sessions, oldest first.
-func (e *Engine) Sessions() []SessionInfo { return nil }
+func (e *Engine) Sessions() []SessionInfo {
+	infos := make([]SessionInfo, 0, len(e.order))
+	for _, s := range e.order {
+		infos = append(infos, s.info())
+	}
+	return infos
+}
+
+func (e *Engine) emit(ev Event) { e.out.Events = append(e.out.Events, ev) }
+
+func (e *Engine) send(p Path, natt bool, data []byte) {
+	e.out.Send = append(e.out.Send, Datagram{Path: p, NATT: natt, Data: data})
+}
+
+// random returns n random bytes.
+func (e *Engine) random(n int) ([]byte, error) {
+	b := make([]byte, n)
+	_, err := io.ReadFull(e.opt.Rand, b)
+	return b, err
+}
+
+// newSPI draws an IKE SPI that no SA of this engine has.
+func (e *Engine) newSPI() (message.SPI, error) {
+	for {
+		b, err := e.random(message.SPILen)
+		if err != nil {
+			return 0, err
+		}
+		spi := message.SPI(binary.BigEndian.Uint64(b))
+		if _, used := e.sas[spi]; spi != 0 && !used {
+			return spi, nil
+		}
+	}
+}
+
+// shorten is d less up to the share jitter of it.
+func (e *Engine) shorten(d time.Duration, jitter float64) time.Duration {
+	return d - time.Duration(float64(d)*jitter*e.fraction())
+}
+
+// fraction is a random number from 0 to 1.
+func (e *Engine) fraction() float64 {
+	b, err := e.random(4)
+	if err != nil {
+		return 0
+	}
+	return float64(binary.BigEndian.Uint32(b)) / (1 << 32)
+}
+
+// retryTime is when something that was refused for now is tried again.
+func (e *Engine) retryTime(now time.Time) time.Time {
+	d := e.opt.RetryAfter
+	return now.Add(d + time.Duration(float64(d)/2*e.fraction()))
+}
+
+// allocSPI reserves an inbound ESP SPI.
+func (e *Engine) allocSPI() (esp.SPI, error) { return e.opt.AllocSPI() }
+
+// A bucket limits replies per second.
+type bucket struct {
+	rate  int
+	left  int
+	since time.Time
+}
+
+func (b *bucket) take(now time.Time) bool {
+	if d := now.Sub(b.since); b.since.IsZero() || d < 0 || d >= time.Second {
+		b.since, b.left = now, b.rate
+	}
+	if b.left <= 0 {
+		return false
+	}
+	b.left--
+	return true
+}

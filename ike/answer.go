@@ -1,0 +1,240 @@
+package ike
+
+import (
+	"slices"
+	"time"
+
+	"warren/esp"
+	"warren/ike/crypt"
+	"warren/ike/message"
+	"warren/policy"
+)
+
+// A childAnswer is a child SA that the peer asks for.
+type childAnswer struct {
+	first    bool   // in IKE_AUTH
+	old      *child // being rekeyed
+	ni, nr   []byte
+	child    *child
+	keys     childKeys
+	payloads []message.Payload
+}
+
+// build makes the child and the payloads of the answer, or says why not.
+// Nothing is reserved when it refuses.
+func (a *childAnswer) build(e *Engine, sa *ikeSA, ps []message.Payload, now time.Time) *refusal {
+	s := sa.sess
+	want, ok := message.Get[*message.SA](ps)
+	tsi, tsr := message.GetTS(ps, false), message.GetTS(ps, true)
+	if !ok || tsi == nil || tsr == nil {
+		return refuse(message.InvalidSyntax, "SA, TSi or TSr is missing")
+	}
+	own := s.esp
+	if a.first {
+		own = withoutDH(own)
+	}
+	choice, err := crypt.Select(want, own, 4)
+	if err != nil {
+		return refuse(message.NoProposalChosen, "offered %s, acceptable %s", crypt.Describe(want), proposalText(own))
+	}
+	ke, shared, no := a.exchange(e, choice, ps)
+	if no != nil {
+		return no
+	}
+	defer shared.Wipe()
+	if no := a.make(s, choice, ps, now); no != nil {
+		return no
+	}
+	if no := a.narrow(s, selectors(tsi), selectors(tsr)); no != nil {
+		return no
+	}
+	return a.arm(e, sa, choice, ke, shared)
+}
+
+// exchange answers the key exchange, if there is to be one.
+func (a *childAnswer) exchange(e *Engine, choice crypt.Choice, ps []message.Payload) (*message.KE, crypt.Secret, *refusal) {
+	if choice.DH == message.DHNone {
+		return nil, nil, nil
+	}
+	ke, ok := message.Get[*message.KE](ps)
+	if !ok || ke.Group != choice.DH {
+		n := invalidKE(choice.DH)
+		return nil, nil, &refusal{notify: n.Kind, data: n.Data, reason: "key exchange is not for " + choice.DH.String()}
+	}
+	public, shared, err := crypt.Respond(choice.DH, e.opt.Rand, ke.Data)
+	if err != nil {
+		return nil, nil, refuse(message.InvalidSyntax, "%v", err)
+	}
+	return &message.KE{Group: choice.DH, Data: public}, shared, nil
+}
+
+// make checks algorithms, SPI and mode.
+func (a *childAnswer) make(s *session, choice crypt.Choice, ps []message.Payload, now time.Time) *refusal {
+	spiOut, err := childSPI(choice)
+	if err != nil {
+		return refuse(message.InvalidSyntax, "%v", err)
+	}
+	suite, ok := suiteOf(choice)
+	if !ok {
+		return refuse(message.NoProposalChosen, "ESP cannot do %v", choice)
+	}
+	mode := esp.Tunnel
+	transport := message.GetNotify(ps, message.UseTransportMode) != nil
+	if transport && s.modes(esp.Transport) {
+		mode = esp.Transport
+	}
+	if !s.modes(mode) {
+		return refuse(message.NoProposalChosen, "%v mode is not accepted", mode)
+	}
+	if a.old != nil && a.old.mode != mode {
+		return refuse(message.NoProposalChosen, "a rekey must stay in %v mode", a.old.mode)
+	}
+	a.child = &child{layer: s.layer, spiOut: spiOut, suite: suite, mode: mode, born: now}
+	if a.old != nil {
+		a.child.layer = a.old.layer
+	}
+	return nil
+}
+
+// modes reports whether the session may have child SAs of mode m.
+func (s *session) modes(m esp.Mode) bool {
+	if s.initiator {
+		return s.peer.Mode == m
+	}
+	return s.accept.allows(m)
+}
+
+// narrow sets the selectors, seen from here: tsi is the peer's side. A rekey
+// keeps those in use, neither wider nor narrower (RFC 7296, Section 2.9.2).
+func (a *childAnswer) narrow(s *session, tsi, tsr []policy.Selector) *refusal {
+	local, remote := s.allowed(a.child.mode)
+	if a.old != nil {
+		local, remote = a.old.localTS, a.old.remoteTS
+	}
+	c := a.child
+	c.localTS, c.remoteTS = policy.Intersect(tsr, local), policy.Intersect(tsi, remote)
+	narrower := a.old != nil && !(policy.CoversAll(c.localTS, local) && policy.CoversAll(c.remoteTS, remote))
+	if len(c.localTS) == 0 || len(c.remoteTS) == 0 || narrower {
+		return refuse(message.TSUnacceptable, "asked for local %s, remote %s; allowed is local %s, remote %s",
+			tsText(tsr), tsText(tsi), tsText(local), tsText(remote))
+	}
+	return nil
+}
+
+// arm reserves the SPI, derives the keys and writes the answer.
+func (a *childAnswer) arm(e *Engine, sa *ikeSA, choice crypt.Choice, ke *message.KE, shared crypt.Secret) *refusal {
+	keys, err := sa.keys.Child(choice, a.ni, a.nr, shared)
+	if err != nil {
+		return refuse(message.NoProposalChosen, "%v", err)
+	}
+	c := a.child
+	if c.spiIn, err = e.allocSPI(); err != nil {
+		return refuse(message.NoAdditionalSAs, "%v", err)
+	}
+	a.keys = keysFor(keys, false)
+	var ps []message.Payload
+	if c.mode == esp.Transport {
+		ps = append(ps, &message.Notify{Kind: message.UseTransportMode})
+	}
+	ps = append(ps, choice.Answer(spiBytes(c.spiIn)))
+	if !a.first {
+		ps = append(ps, &message.Nonce{Data: a.nr})
+	}
+	if ke != nil {
+		ps = append(ps, ke)
+	}
+	a.payloads = append(ps, tsPayload(false, c.remoteTS), tsPayload(true, c.localTS))
+	return nil
+}
+
+// createChildRequest answers CREATE_CHILD_SA: a new child, or the rekey of a
+// child or of the IKE SA (RFC 7296, Section 1.3).
+func (e *Engine) createChildRequest(sa *ikeSA, d Datagram, ps []message.Payload, now time.Time) {
+	resp, no := e.answerCreate(sa, ps, now)
+	if no != nil {
+		e.opt.Log.Debug("ike: CREATE_CHILD_SA refused", "session", sa.sess.label(), "notify", no.notify.String(), "reason", no.reason)
+		resp = []message.Payload{no.payload()}
+	}
+	e.respond(sa, d, message.CreateChildSA, resp)
+	if no != nil && no.notify == message.InvalidSyntax {
+		e.syntaxEnds(sa, "the peer sent a malformed CREATE_CHILD_SA request: "+no.reason, now)
+	}
+}
+
+func (e *Engine) answerCreate(sa *ikeSA, ps []message.Payload, now time.Time) ([]message.Payload, *refusal) {
+	s := sa.sess
+	want, ok := message.Get[*message.SA](ps)
+	ni, ok2 := message.Get[*message.Nonce](ps)
+	if !ok || !ok2 || len(ni.Data) < 16 || len(want.Proposals) == 0 {
+		return nil, refuse(message.InvalidSyntax, "SA or nonce is missing")
+	}
+	rekey := message.GetNotify(ps, message.RekeySA)
+	switch {
+	case sa.state != saUp || s.state != sessionUp:
+		if rekey != nil && s.byOut(notifySPI(rekey)) == nil {
+			return nil, &refusal{notify: message.ChildSANotFound, reason: "no such child SA"}
+		}
+		return nil, refuse(message.TemporaryFailure, "the IKE SA is being replaced or deleted")
+	case want.Proposals[0].Protocol == message.ProtoIKE:
+		return e.answerRekeyIKE(sa, want, ni.Data, ps, now)
+	case s.rekeyingIKE():
+		return nil, refuse(message.TemporaryFailure, "the IKE SA is being rekeyed")
+	}
+	a := &childAnswer{ni: slices.Clone(ni.Data)}
+	if rekey != nil {
+		if a.old, ok = e.rekeyTarget(s, rekey); !ok {
+			return nil, &refusal{notify: message.ChildSANotFound, reason: "no such child SA"}
+		}
+		if a.old.busy() {
+			return nil, refuse(message.TemporaryFailure, "the child SA is being replaced or deleted")
+		}
+	}
+	var err error
+	if a.nr, err = e.random(nonceLen); err != nil {
+		return nil, refuse(message.TemporaryFailure, "%v", err)
+	}
+	if no := a.build(e, sa, ps, now); no != nil {
+		return nil, no
+	}
+	e.answered(s, a)
+	return a.payloads, nil
+}
+
+// answered installs what the peer asked for.
+func (e *Engine) answered(s *session, a *childAnswer) {
+	if a.old == nil {
+		e.addChild(s, a.child)
+		e.emit(ChildUp{Session: s.id, Child: a.child.export(s, a.keys)})
+		return
+	}
+	e.replaceChild(s, a.old, a.child, a.keys, false)
+	a.old.succ = a.child
+	if t := a.old.rekey; t != nil {
+		t.passive, t.theirs = a.child, lower(a.ni, a.nr)
+		return
+	}
+	a.old.state, a.old.rekeyAt = childReplaced, time.Time{}
+}
+
+// rekeyTarget finds the child that a REKEY_SA notify names. Its protocol must
+// be ESP: anything else names no SA of ours.
+func (e *Engine) rekeyTarget(s *session, n *message.Notify) (*child, bool) {
+	if n.Protocol != message.ProtoESP {
+		return nil, false
+	}
+	c := s.byOut(notifySPI(n))
+	return c, c != nil
+}
+
+// busy reports whether c cannot be rekeyed by the peer now. A rekey of our own
+// that is under way does not count: those may cross (RFC 7296, Section 2.8.1).
+func (c *child) busy() bool {
+	return c.succ != nil || c.state != childUp && c.state != childRekeying
+}
+
+func notifySPI(n *message.Notify) esp.SPI {
+	if len(n.SPI) != 4 {
+		return 0
+	}
+	return esp.SPI(uint32(n.SPI[0])<<24 | uint32(n.SPI[1])<<16 | uint32(n.SPI[2])<<8 | uint32(n.SPI[3]))
+}

@@ -1,0 +1,206 @@
+package ike
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"warren/ike/message"
+	"warren/policy"
+)
+
+// authTask is the initiator's IKE_AUTH, with the first child SA (RFC 7296,
+// Section 1.2).
+type authTask struct {
+	child offer
+}
+
+func (t *authTask) start(e *Engine, sa *ikeSA, now time.Time) *request {
+	s := sa.sess
+	ps, err := t.build(e, s)
+	if err != nil {
+		e.fail(s, &Error{Peer: s.name, Stage: StageAuth, Reason: err.Error()}, now)
+		return nil
+	}
+	return &request{kind: message.IKEAuth, payloads: ps}
+}
+
+func (t *authTask) build(e *Engine, s *session) ([]message.Payload, error) {
+	idi, idr := s.localID.payload(false), s.remoteID.payload(true)
+	auth, err := psk(s.peer.PSK).prove(s.cur.keys, true, s.half.initiatorInput(idi))
+	if err != nil {
+		return nil, err
+	}
+	ps := []message.Payload{idi}
+	if !s.peer.NoInitialContact && e.onlySession(s) {
+		ps = append(ps, &message.Notify{Kind: message.InitialContact})
+	}
+	ps = append(ps, idr, auth)
+	if cp := s.cfgRequest(); cp != nil {
+		ps = append(ps, cp)
+	}
+	t.child = offer{mode: s.peer.Mode, localTS: s.proposedLocal(), remoteTS: s.peer.RemoteTS, layer: s.layer}
+	if len(t.child.remoteTS) == 0 {
+		t.child.remoteTS = policy.Everything()
+	}
+	if err := t.child.prepare(e, s, message.DHNone); err != nil {
+		return nil, err
+	}
+	return append(ps, t.child.payloads()...), nil
+}
+
+// onlySession reports whether s is the only session between its two
+// identities, so that INITIAL_CONTACT is true (RFC 7296, Section 2.4).
+func (e *Engine) onlySession(s *session) bool {
+	for _, o := range e.order {
+		if o != s && o.localID.Equal(s.localID) && o.remoteID.Equal(s.remoteID) {
+			return false
+		}
+	}
+	return true
+}
+
+// proposedLocal is the initiator's own side: everything where it asks for a
+// virtual address, which the responder narrows to that address.
+func (s *session) proposedLocal() []policy.Selector {
+	switch c := s.peer; {
+	case len(c.LocalTS) > 0:
+		return c.LocalTS
+	case c.VirtualIP4 || c.VirtualIP6:
+		return families(c.VirtualIP4, c.VirtualIP6)
+	}
+	return []policy.Selector{policy.AddrSelector(s.path.Local.Addr().Unmap())}
+}
+
+// families is everything of the families asked for.
+func families(v4, v6 bool) []policy.Selector {
+	var out []policy.Selector
+	if v4 {
+		out = append(out, policy.PrefixSelector(netip.PrefixFrom(netip.IPv4Unspecified(), 0)))
+	}
+	if v6 {
+		out = append(out, policy.PrefixSelector(netip.PrefixFrom(netip.IPv6Unspecified(), 0)))
+	}
+	return out
+}
+
+func (t *authTask) done(e *Engine, sa *ikeSA, ps []message.Payload, err error, now time.Time) {
+	s := sa.sess
+	if err == nil {
+		err = t.verify(s, ps)
+	}
+	if err != nil {
+		t.child.release(e)
+		t.rejected(e, s, ps, err, now)
+		return
+	}
+	wasClosing := s.state == sessionClosing
+	if wasClosing {
+		sa.state = saUp
+		t.child.release(e)
+		return
+	}
+	c, keys, cerr := t.finish(e, s, ps, now)
+	if cerr != nil {
+		sa.state = saUp
+		t.child.release(e)
+		e.closeSession(s, ending{err: cerr}, now)
+		return
+	}
+	e.up(s, now)
+	e.addChild(s, c)
+	e.emit(ChildUp{Session: s.id, Child: c.export(s, keys)})
+}
+
+// verify checks the responder's identity and proof.
+func (t *authTask) verify(s *session, ps []message.Payload) error {
+	for _, p := range ps {
+		if n, ok := p.(*message.Notify); ok && n.Kind == message.AuthenticationFailed {
+			return &Error{Peer: s.name, Stage: StageAuth, Notify: n.Kind, Reason: fmt.Sprintf(
+				"%v refuses %v: it knows another pre-shared key, or not this id", s.remoteID, s.localID)}
+		}
+	}
+	idr := message.GetID(ps, true)
+	auth, ok := message.Get[*message.Auth](ps)
+	if idr == nil || !ok {
+		return t.unproven(s, ps)
+	}
+	if got := idOf(idr); !got.Equal(s.remoteID) {
+		return &Error{Peer: s.name, Stage: StageAuth,
+			Reason: fmt.Sprintf("the peer calls itself %v, its id must be %v", got, s.remoteID)}
+	}
+	if err := psk(s.peer.PSK).verify(s.cur.keys, false, auth, s.half.responderInput(idr)); err != nil {
+		return &Error{Peer: s.name, Stage: StageAuth, Reason: fmt.Sprintf("%v is not proven: %v", s.remoteID, err)}
+	}
+	return nil
+}
+
+// unproven is the failure of a response without IDr and AUTH, and what notify
+// it carries instead.
+func (t *authTask) unproven(s *session, ps []message.Payload) error {
+	for _, p := range ps {
+		if n, ok := p.(*message.Notify); ok && n.Kind.IsError() {
+			return &Error{Peer: s.name, Stage: StageAuth, Notify: n.Kind, Reason: "the peer ends the exchange"}
+		}
+	}
+	return &Error{Peer: s.name, Stage: StageAuth, Reason: "the peer sent no IDr or AUTH payload"}
+}
+
+// rejected ends the session after a failed authentication. The responder is
+// told, unless it was the one who refused (RFC 7296, Section 2.21.2).
+func (t *authTask) rejected(e *Engine, s *session, ps []message.Payload, err error, now time.Time) {
+	why, ok := err.(*Error)
+	if !ok {
+		why = &Error{Peer: s.name, Stage: StageAuth, Reason: err.Error()}
+	}
+	if why.Notify != 0 {
+		e.fail(s, why, now)
+		return
+	}
+	e.request(s.cur, &deleteIKE{}, &request{kind: message.Informational, retry: Retransmit{Tries: 1}.withDefaults(e.opt.Delete),
+		payloads: []message.Payload{&message.Notify{Kind: message.AuthenticationFailed}}}, now)
+	e.fail(s, why, now)
+}
+
+// finish takes the lease and the child SA out of an authentic response.
+func (t *authTask) finish(e *Engine, s *session, ps []message.Payload, now time.Time) (*child, childKeys, *Error) {
+	if n := childError(ps); n != nil {
+		return nil, childKeys{}, t.childRefused(s, n.Kind)
+	}
+	if err := s.takeLeases(ps); err != nil {
+		return nil, childKeys{}, &Error{Peer: s.name, Stage: StageAuth, Reason: err.Error(), Notify: message.InternalAddressFailure}
+	}
+	c, keys, err := t.child.finish(e, s.cur, ps, now)
+	if err != nil {
+		return nil, keys, &Error{Peer: s.name, Stage: StageAuth, Reason: err.Error()}
+	}
+	return c, keys, nil
+}
+
+// childError is the error notify of an otherwise authentic response.
+func childError(ps []message.Payload) *message.Notify {
+	for _, p := range ps {
+		if n, ok := p.(*message.Notify); ok && n.Kind.IsError() {
+			return n
+		}
+	}
+	return nil
+}
+
+// childRefused words why the responder made no child SA.
+func (t *authTask) childRefused(s *session, n message.NotifyType) *Error {
+	err := &Error{Peer: s.name, Stage: StageAuth, Notify: n}
+	switch n {
+	case message.NoProposalChosen:
+		err.Reason = fmt.Sprintf("the peer accepts none of the ESP proposals %s", proposalText(s.esp))
+	case message.TSUnacceptable:
+		err.Reason = fmt.Sprintf("the peer refuses the selectors local %s, remote %s", tsText(t.child.localTS), tsText(t.child.remoteTS))
+	case message.InternalAddressFailure:
+		err.Reason = "the peer has no virtual address for us"
+	default:
+		err.Reason = "the peer refuses the child SA"
+	}
+	return err
+}
+
+func (t *authTask) dropped(e *Engine, _ *ikeSA, _ time.Time) { t.child.release(e) }

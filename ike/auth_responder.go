@@ -1,0 +1,145 @@
+package ike
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"warren/ike/message"
+)
+
+// authRequest answers IKE_AUTH: who is it, may it come in, and its child SA.
+func (e *Engine) authRequest(sa *ikeSA, d Datagram, ps []message.Payload, now time.Time) {
+	s := sa.sess
+	idi, ok := message.Get[*message.Auth](ps)
+	id := message.GetID(ps, false)
+	if !ok || id == nil {
+		e.denyAuth(sa, d, "IDi or AUTH is missing: only pre-shared keys are supported", now)
+		return
+	}
+	s.remoteID = idOf(id)
+	a, key, why := e.admit(s, ps)
+	if a == nil {
+		e.denyAuth(sa, d, why, now)
+		return
+	}
+	defer clear(key)
+	if err := psk(key).verify(sa.keys, true, idi, s.half.initiatorInput(id)); err != nil {
+		e.denyAuth(sa, d, fmt.Sprintf("%v is not proven: %v", s.remoteID, err), now)
+		return
+	}
+	e.adoptAccept(s, a)
+	idr := s.localID.payload(true)
+	proof, err := psk(key).prove(sa.keys, false, s.half.responderInput(idr))
+	if err != nil {
+		e.denyAuth(sa, d, err.Error(), now)
+		return
+	}
+	e.finishAuth(sa, d, ps, []message.Payload{idr, proof}, now)
+}
+
+// admit finds the AcceptConfig for the claimed identity, and the key that must
+// prove it. The key is the caller's.
+func (e *Engine) admit(s *session, ps []message.Payload) (*AcceptConfig, []byte, string) {
+	why := fmt.Sprintf("%v matches none of the accepted ids", s.remoteID)
+	idr := message.GetID(ps, true)
+	for i := range e.opt.Accept {
+		a := &e.opt.Accept[i]
+		if !a.serves(s.path.Local.Addr()) {
+			continue
+		}
+		if idr != nil && !idOf(idr).Equal(a.LocalID) {
+			why = fmt.Sprintf("%v asks for %v, and we are %v", s.remoteID, idOf(idr), a.LocalID)
+			continue
+		}
+		if !a.admits(s.remoteID) || !a.permits(s.cur) {
+			continue
+		}
+		key, ok := a.PSK(s.remoteID)
+		if !ok || len(key) == 0 {
+			why = fmt.Sprintf("no pre-shared key for %v", s.remoteID)
+			continue
+		}
+		return a, slices.Clone(key), ""
+	}
+	return nil, nil, why
+}
+
+// permits reports whether the algorithms of sa, which another AcceptConfig may
+// have chosen, are among those of a.
+func (a *AcceptConfig) permits(sa *ikeSA) bool {
+	c := sa.choice
+	return slices.ContainsFunc(a.IKE, func(p Proposal) bool {
+		return slices.Contains(p.Encr, c.Encr) && slices.Contains(p.PRF, c.PRF) && slices.Contains(p.DH, c.DH)
+	})
+}
+
+func (e *Engine) adoptAccept(s *session, a *AcceptConfig) {
+	s.accept, s.name, s.localID = a, a.Name, a.LocalID
+	s.ike, s.esp = a.IKE, a.ESP
+	s.rekey, s.liveness, s.window = a.Rekey, a.Liveness, a.Window
+	s.layer = a.NextLayer()
+}
+
+// denyAuth answers AUTHENTICATION_FAILED, whatever the reason, and forgets the
+// session (RFC 7296, Section 2.21.2).
+func (e *Engine) denyAuth(sa *ikeSA, d Datagram, reason string, now time.Time) {
+	e.respond(sa, d, message.IKEAuth, []message.Payload{&message.Notify{Kind: message.AuthenticationFailed}})
+	e.authFailed(sa, reason, message.AuthenticationFailed, now)
+}
+
+// authFailed ends a responder's session that was not authenticated.
+func (e *Engine) authFailed(sa *ikeSA, reason string, n message.NotifyType, now time.Time) {
+	s := sa.sess
+	name := s.name
+	if name == "" {
+		name = s.path.Remote.String()
+	}
+	e.fail(s, &Error{Peer: name, Stage: StageAuth, Reason: reason, Notify: n}, now)
+}
+
+// finishAuth answers an authentic IKE_AUTH. Without a child SA the IKE SA stays
+// up, for the initiator to delete or to try again (RFC 7296, Section 2.21.2).
+func (e *Engine) finishAuth(sa *ikeSA, d Datagram, ps, resp []message.Payload, now time.Time) {
+	s := sa.sess
+	half := s.half
+	c := &childAnswer{first: true, ni: half.ni, nr: half.nr}
+	cp, no := e.grant(s, ps)
+	if no == nil {
+		no = c.build(e, sa, ps, now)
+	}
+	old := e.replacedBy(s, ps)
+	e.up(s, now)
+	for _, o := range old {
+		e.end(o, ending{reason: fmt.Sprintf("%v came back with INITIAL_CONTACT", s.remoteID), byPeer: true}, now)
+	}
+	if no != nil {
+		e.opt.Log.Info("ike: no child SA", "session", s.label(), "remote", s.remoteID.String(), "notify", no.notify.String(), "reason", no.reason)
+		e.respond(sa, d, message.IKEAuth, append(resp, no.payload()))
+		e.emit(ChildFailed{Session: s.id, Layer: s.layer,
+			Err: &Error{Peer: s.name, Stage: StageAuth, Reason: no.reason, Notify: no.notify}})
+		return
+	}
+	if cp != nil {
+		resp = append(resp, cp)
+	}
+	e.addChild(s, c.child)
+	e.emit(ChildUp{Session: s.id, Child: c.child.export(s, c.keys)})
+	e.respond(sa, d, message.IKEAuth, append(resp, c.payloads...))
+}
+
+// replacedBy lists the sessions that an INITIAL_CONTACT makes void: those with
+// the same two identities (RFC 7296, Section 2.4).
+func (e *Engine) replacedBy(s *session, ps []message.Payload) []*session {
+	if message.GetNotify(ps, message.InitialContact) == nil {
+		return nil
+	}
+	var old []*session
+	for _, o := range e.order {
+		if o != s && !o.initiator && o.state != sessionHalfOpen &&
+			o.localID.Equal(s.localID) && o.remoteID.Equal(s.remoteID) {
+			old = append(old, o)
+		}
+	}
+	return old
+}

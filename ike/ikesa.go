@@ -1,0 +1,154 @@
+package ike
+
+import (
+	"crypto/sha256"
+	"slices"
+	"time"
+
+	"warren/ike/crypt"
+	"warren/ike/message"
+)
+
+type saState uint8
+
+const (
+	saInit     saState = iota // initiator, keys not agreed on yet
+	saHalf                    // keys agreed on, peer not authenticated yet
+	saUp                      // both ends authenticated
+	saReplaced                // rekeyed, or redundant: only a DELETE is missing
+	saClosed                  // repeats its last response, nothing else
+)
+
+// An ikeSA is one IKE SA. A session has one that it uses, and while rekeying
+// others on their way in or out.
+type ikeSA struct {
+	sess       *session
+	state      saState
+	initiator  bool // original initiator of this IKE SA: sets the I flag
+	spiI, spiR message.SPI
+	choice     crypt.Choice
+	keys       crypt.Keys
+	sk         *crypt.SK
+
+	sendID uint32 // of the next request
+	out    *exchange
+	queue  []task
+
+	recvID  uint32            // of the next request of the peer
+	lastReq [sha256.Size]byte // its previous one, for which resp is the answer
+	resp    []byte
+
+	initKey             *initKey // in Engine.inits
+	peerNonce, ownNonce []byte   // of the rekey that made it
+	counted             bool     // in Engine.halfOpen
+	born                time.Time
+	rekeyAt             time.Time
+	hardAt              time.Time
+	dropAt              time.Time // saReplaced: the peer did not delete it in time
+	grave               timer     // saClosed
+}
+
+// own is the SPI that this node chose.
+func (sa *ikeSA) own() message.SPI {
+	if sa.initiator {
+		return sa.spiI
+	}
+	return sa.spiR
+}
+
+func (sa *ikeSA) flags(response bool) message.Flags {
+	var f message.Flags
+	if sa.initiator {
+		f |= message.FlagInitiator
+	}
+	if response {
+		f |= message.FlagResponse
+	}
+	return f
+}
+
+// setKeys arms sa with its keys.
+func (sa *ikeSA) setKeys(c crypt.Choice, k crypt.Keys) error {
+	sk, err := crypt.NewSK(k, sa.initiator)
+	if err != nil {
+		return err
+	}
+	sa.choice, sa.keys, sa.sk = c, k, sk
+	return nil
+}
+
+// seal protects ps as a message of sa.
+func (sa *ikeSA) seal(kind message.ExchangeType, id uint32, response bool, ps []message.Payload) ([]byte, error) {
+	return sa.sk.Seal(message.Header{
+		SPIi: sa.spiI, SPIr: sa.spiR, Exchange: kind, Flags: sa.flags(response), MessageID: id,
+	}, ps)
+}
+
+// newSA adds an IKE SA to the session. spi is this node's.
+func (e *Engine) newSA(s *session, initiator bool, spi message.SPI, now time.Time) *ikeSA {
+	sa := &ikeSA{sess: s, initiator: initiator, born: now}
+	if initiator {
+		sa.spiI = spi
+	} else {
+		sa.spiR = spi
+	}
+	e.sas[spi] = sa
+	s.sas = append(s.sas, sa)
+	return sa
+}
+
+// age sets the timers of an IKE SA that is up.
+func (e *Engine) age(sa *ikeSA, now time.Time) {
+	if r := sa.sess.rekey; r.IKE > 0 {
+		sa.rekeyAt = now.Add(e.shorten(r.IKE, r.jitter()))
+		sa.hardAt = now.Add(r.IKE + r.IKE/4)
+	}
+}
+
+// closeSA takes sa out of its session and wipes its keys. If it answered a
+// request, it stays around to repeat that answer, which may have been lost.
+func (e *Engine) closeSA(sa *ikeSA, now time.Time) {
+	if sa.state == saClosed {
+		return
+	}
+	s := sa.sess
+	s.sas = slices.DeleteFunc(s.sas, func(o *ikeSA) bool { return o == sa })
+	e.setHalfOpen(sa, false)
+	out, queue := sa.out, sa.queue
+	sa.out, sa.queue, sa.state = nil, nil, saClosed
+	if out != nil {
+		out.task.dropped(e, sa, now)
+	}
+	for _, t := range queue {
+		t.dropped(e, sa, now)
+	}
+	if sa.sk != nil {
+		sa.keys.Wipe()
+		sa.sk = nil
+	}
+	if sa.resp == nil {
+		e.forgetSA(sa)
+		return
+	}
+	sa.grave = timer{index: -1, fire: func(time.Time) { e.forgetSA(sa) }}
+	e.timers.set(&sa.grave, now.Add(e.opt.Linger))
+}
+
+func (e *Engine) forgetSA(sa *ikeSA) {
+	delete(e.sas, sa.own())
+	if sa.initKey != nil {
+		delete(e.inits, *sa.initKey)
+	}
+}
+
+// setHalfOpen keeps the count of half-open IKE SAs of this node as responder.
+func (e *Engine) setHalfOpen(sa *ikeSA, half bool) {
+	if sa.counted == half {
+		return
+	}
+	if sa.counted = half; half {
+		e.halfOpen++
+	} else {
+		e.halfOpen--
+	}
+}

@@ -1,0 +1,295 @@
+package ike
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"warren/ike/crypt"
+	"warren/ike/message"
+)
+
+// maxInitRounds bounds how often IKE_SA_INIT starts again with a cookie or
+// another group. Nobody has authenticated the answers that ask for it.
+const maxInitRounds = 8
+
+// initState is an initiator's IKE_SA_INIT under way.
+type initState struct {
+	ke      crypt.KeyExchange
+	tried   []message.DHGroup
+	ni      []byte
+	cookie  []byte
+	request []byte // as sent last: the initiator's signed octets start with it
+	rounds  int
+
+	// What an unauthenticated answer complained about, and when to believe it.
+	reason string
+	notify message.NotifyType
+	failAt time.Time
+}
+
+// Initiate starts a session. Its outcome is an event: SessionUp with ChildUp,
+// or SessionFailed.
+func (e *Engine) Initiate(c PeerConfig, now time.Time) (SessionID, error) {
+	if err := c.check(); err != nil {
+		return 0, fmt.Errorf("ike: peer %q: %w", c.Name, err)
+	}
+	c.PSK = slices.Clone(c.PSK)
+	if c.Local.Port() == 0 {
+		c.Local = netip.AddrPortFrom(c.Local.Addr(), 500)
+	}
+	s := &session{
+		state: sessionConnecting, initiator: true, peer: &c,
+		name: c.Name, localID: c.LocalID, remoteID: c.RemoteID, ike: c.IKE, esp: c.ESP,
+		rekey: c.Rekey, liveness: c.Liveness, window: c.Window, layer: c.Layer, via: c.Via,
+		path: Path{Via: c.Via, Local: c.Local, Remote: c.Remote},
+	}
+	spi, err := e.newSPI()
+	if err != nil {
+		return 0, err
+	}
+	s.init = &initState{}
+	if s.init.ni, err = e.random(nonceLen); err != nil {
+		return 0, err
+	}
+	if err = e.newKE(s.init, firstGroup(c.IKE)); err != nil {
+		return 0, fmt.Errorf("ike: peer %q: %w", c.Name, err)
+	}
+	s.cur = e.newSA(e.newSession(s), true, spi, now)
+	if err := e.sendInit(s, now); err != nil {
+		e.end(s, ending{silent: true}, now)
+		return 0, err
+	}
+	e.arm(s)
+	return s.id, nil
+}
+
+// nonceLen is enough for every prf (RFC 7296, Section 2.10).
+const nonceLen = 32
+
+func firstGroup(ps []Proposal) message.DHGroup {
+	for _, p := range ps {
+		if len(p.DH) > 0 {
+			return p.DH[0]
+		}
+	}
+	return message.DHNone
+}
+
+// newKE makes a fresh key exchange of group g.
+func (e *Engine) newKE(i *initState, g message.DHGroup) error {
+	ke, err := crypt.NewKeyExchange(g, e.opt.Rand)
+	if err != nil {
+		return err
+	}
+	if i.ke != nil {
+		i.ke.Wipe()
+	}
+	i.ke, i.tried = ke, append(i.tried, g)
+	return nil
+}
+
+// sendInit builds and sends an IKE_SA_INIT request, whose message id is 0 each
+// time (RFC 7296, Section 2.6.1).
+func (e *Engine) sendInit(s *session, now time.Time) error {
+	i, sa := s.init, s.cur
+	var ps []message.Payload
+	if i.cookie != nil {
+		ps = append(ps, &message.Notify{Kind: message.Cookie, Data: i.cookie})
+	}
+	nat, err := e.natNotifies(sa.spiI, 0, s.path, s.peer.Encap != EncapESP)
+	if err != nil {
+		return err
+	}
+	ps = append(ps,
+		crypt.Offer(s.ike, nil),
+		&message.KE{Group: i.ke.Group(), Data: i.ke.Public()},
+		&message.Nonce{Data: i.ni})
+	m := message.Message{
+		Header:   message.Header{SPIi: sa.spiI, Exchange: message.IKESAInit, Flags: message.FlagInitiator},
+		Payloads: append(ps, nat...),
+	}
+	if i.request, err = m.Marshal(); err != nil {
+		return err
+	}
+	i.rounds++
+	e.transmit(sa, &exchange{kind: message.IKESAInit, task: initTask{}, data: i.request}, now)
+	sa.sendID = 1
+	return nil
+}
+
+// initTask stands for IKE_SA_INIT in the window: its answers are not protected
+// and take their own way.
+type initTask struct{}
+
+func (initTask) start(*Engine, *ikeSA, time.Time) *request                 { return nil }
+func (initTask) done(*Engine, *ikeSA, []message.Payload, error, time.Time) {}
+func (initTask) dropped(*Engine, *ikeSA, time.Time)                        {}
+
+// initResponse handles an answer to IKE_SA_INIT. Anyone may have sent it, so an
+// error is only remembered: a better answer may follow (RFC 7296, Section
+// 2.21.1).
+func (e *Engine) initResponse(sa *ikeSA, d Datagram, h message.Header, now time.Time) {
+	s := sa.sess
+	i := s.init
+	if !h.IsResponse() || h.Exchange != message.IKESAInit || h.MessageID != 0 ||
+		h.SPIi != sa.spiI || d.Path.Remote != s.path.Remote || i == nil {
+		return
+	}
+	m, err := message.Parse(d.Data)
+	if err != nil {
+		i.remember(0, "its answer is malformed: "+err.Error())
+		return
+	}
+	if e.initAgain(s, m, now) {
+		return
+	}
+	for _, p := range m.Payloads {
+		if n, ok := p.(*message.Notify); ok && n.Kind.IsError() {
+			e.initError(s, n.Kind, now)
+			return
+		}
+	}
+	if err := e.finishInit(s, m, now); err != nil {
+		i.remember(0, err.Error())
+	}
+}
+
+// remember keeps the reason to tell if nothing better comes.
+func (i *initState) remember(n message.NotifyType, reason string) {
+	if i.failAt.IsZero() {
+		i.notify, i.reason = n, reason
+	}
+}
+
+func (e *Engine) initError(s *session, n message.NotifyType, now time.Time) {
+	i := s.init
+	if n != message.NoProposalChosen {
+		i.remember(n, n.String())
+		return
+	}
+	i.remember(n, fmt.Sprintf("%v accepts none of the proposals %s", s.path.Remote, proposalText(s.ike)))
+	if i.failAt.IsZero() {
+		i.failAt = now.Add(e.opt.InitErrorGrace)
+	}
+}
+
+// initAgain starts over where the answer asks for a cookie or another group,
+// and reports whether it did or need not.
+func (e *Engine) initAgain(s *session, m *message.Message, now time.Time) bool {
+	i := s.init
+	if c := message.GetNotify(m.Payloads, message.Cookie); c != nil && m.SPIr == 0 {
+		if len(c.Data) == 0 || len(c.Data) > 64 || string(c.Data) == string(i.cookie) {
+			return true
+		}
+		i.cookie = slices.Clone(c.Data)
+	} else if n := message.GetNotify(m.Payloads, message.InvalidKEPayload); n != nil {
+		if !e.otherGroup(s, n) {
+			return true
+		}
+	} else {
+		return false
+	}
+	if i.rounds >= maxInitRounds {
+		i.remember(0, fmt.Sprintf("%v keeps asking for other cookies or groups", s.path.Remote))
+		return true
+	}
+	if err := e.sendInit(s, now); err != nil {
+		i.remember(0, err.Error())
+	}
+	return true
+}
+
+// otherGroup takes the group that an INVALID_KE_PAYLOAD asks for, if it was
+// offered and not tried yet.
+func (e *Engine) otherGroup(s *session, n *message.Notify) bool {
+	i := s.init
+	g, ok := groupOf(n)
+	if !ok || !offersGroup(s.ike, g) {
+		i.remember(n.Kind, fmt.Sprintf("%v wants group %v, and %s was offered", s.path.Remote, g, proposalText(s.ike)))
+		return false
+	}
+	if slices.Contains(i.tried, g) {
+		return false
+	}
+	if err := e.newKE(i, g); err != nil {
+		i.remember(n.Kind, err.Error())
+		return false
+	}
+	return true
+}
+
+// groupOf is the group that an INVALID_KE_PAYLOAD names.
+func groupOf(n *message.Notify) (message.DHGroup, bool) {
+	if len(n.Data) != 2 {
+		return 0, false
+	}
+	return message.DHGroup(binary.BigEndian.Uint16(n.Data)), true
+}
+
+func offersGroup(ps []Proposal, g message.DHGroup) bool {
+	return g != message.DHNone && slices.ContainsFunc(ps, func(p Proposal) bool { return slices.Contains(p.DH, g) })
+}
+
+// finishInit takes the responder's choice, derives the keys and goes on to
+// IKE_AUTH.
+func (e *Engine) finishInit(s *session, m *message.Message, now time.Time) error {
+	i, sa := s.init, s.cur
+	in, err := readInit(m)
+	if err != nil {
+		return err
+	}
+	if m.SPIr == 0 {
+		return errors.New("its answer has no SPI")
+	}
+	choice, err := crypt.Verify(in.sa, s.ike, 0)
+	if err != nil {
+		return err
+	}
+	if choice.DH != i.ke.Group() || in.ke.Group != choice.DH {
+		return fmt.Errorf("its answer mixes the groups %v, %v and %v", i.ke.Group(), choice.DH, in.ke.Group)
+	}
+	shared, err := i.ke.Finish(in.ke.Data)
+	if err != nil {
+		return err
+	}
+	keys, err := crypt.DeriveKeys(choice, crypt.KeyInput{Ni: i.ni, Nr: in.nonce, SPIi: sa.spiI, SPIr: m.SPIr, Shared: shared})
+	shared.Wipe()
+	if err != nil {
+		return err
+	}
+	if err := sa.setKeys(choice, keys); err != nil {
+		return err
+	}
+	sa.spiR, sa.state, sa.out = m.SPIr, saHalf, nil
+	s.half = &halfState{ni: i.ni, nr: slices.Clone(in.nonce), initMsg: i.request, respMsg: m.Raw}
+	i.ke.Wipe()
+	s.init = nil
+	e.afterInit(s, detectNAT(m.Payloads, sa.spiI, sa.spiR, s.path), now)
+	return nil
+}
+
+// afterInit decides about encapsulation and starts IKE_AUTH.
+func (e *Engine) afterInit(s *session, nat natView, now time.Time) {
+	want := s.peer.Encap
+	found := nat.peer || nat.here
+	s.peerNAT = nat.peer
+	switch {
+	case want == EncapESP && found:
+		e.fail(s, &Error{Peer: s.name, Stage: StageInit,
+			Reason: "a NAT is in between, and encap is esp: use auto or udp"}, now)
+		return
+	case want == EncapUDP && !nat.known:
+		e.fail(s, &Error{Peer: s.name, Stage: StageInit,
+			Reason: "the peer knows no NAT traversal, and encap is udp: use esp"}, now)
+		return
+	}
+	if want != EncapESP && nat.known {
+		s.encap = encapFor(true)
+		s.float()
+	}
+	e.enqueue(s.cur, &authTask{}, now)
+}

@@ -1,0 +1,209 @@
+package ike
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"warren/ike/crypt"
+	"warren/ike/message"
+	"warren/sa"
+)
+
+// initKey knows an IKE_SA_INIT request again when it is repeated.
+type initKey struct {
+	via    sa.Layer
+	remote netip.AddrPort
+	sum    [sha256.Size]byte
+}
+
+// halfState is what IKE_AUTH needs of IKE_SA_INIT.
+type halfState struct {
+	ni, nr           []byte
+	initMsg, respMsg []byte
+}
+
+// initPayloads are the payloads that both IKE_SA_INIT messages must have.
+type initPayloads struct {
+	sa    *message.SA
+	ke    *message.KE
+	nonce []byte
+}
+
+func readInit(m *message.Message) (initPayloads, error) {
+	var in initPayloads
+	for _, t := range []message.PayloadType{message.PayloadSA, message.PayloadKE, message.PayloadNonce} {
+		if n := message.Count(m.Payloads, t); n != 1 {
+			return in, fmt.Errorf("it has %d payloads of type %v instead of one", n, t)
+		}
+	}
+	in.sa, _ = message.Get[*message.SA](m.Payloads)
+	in.ke, _ = message.Get[*message.KE](m.Payloads)
+	n, _ := message.Get[*message.Nonce](m.Payloads)
+	if in.nonce = n.Data; len(in.nonce) < 16 || len(in.nonce) > 256 {
+		return in, errors.New("its nonce is too short or too long")
+	}
+	return in, nil
+}
+
+// initRequest answers an IKE_SA_INIT request (RFC 7296, Section 1.2).
+func (e *Engine) initRequest(d Datagram, now time.Time) {
+	key := initKey{d.Path.Via, d.Path.Remote, sha256.Sum256(d.Data)}
+	if sa := e.inits[key]; sa != nil {
+		if sa.state != saClosed && sa.recvID == 1 {
+			e.send(d.Path, d.NATT, sa.sess.half.respMsg)
+		}
+		return
+	}
+	m, err := message.Parse(d.Data)
+	if len(e.opt.Accept) == 0 {
+		return
+	}
+	if err != nil {
+		e.refuseInit(d, err, now)
+		return
+	}
+	in, err := readInit(m)
+	if err != nil {
+		e.refuseInit(d, err, now)
+		return
+	}
+	if e.cookieWanted(m, d, in.nonce, now) {
+		e.challenge(d, m.Header, in.nonce)
+		return
+	}
+	if e.halfOpen >= e.opt.MaxHalfOpen {
+		return
+	}
+	if err := e.acceptInit(d, m, in, key, now); err != nil {
+		e.opt.Log.Debug("ike: IKE_SA_INIT refused", "remote", d.Path.Remote.String(), "err", err)
+	}
+}
+
+// refuseInit answers a malformed IKE_SA_INIT request.
+func (e *Engine) refuseInit(d Datagram, err error, now time.Time) {
+	h, ok := rawHeader(d.Data)
+	if !ok || !e.replies.take(now) {
+		return
+	}
+	n := &message.Notify{Kind: message.InvalidSyntax}
+	var bad *message.ParseError
+	if errors.As(err, &bad) && errors.Is(err, message.ErrCritical) {
+		n = &message.Notify{Kind: message.UnsupportedCriticalPayload, Data: []byte{byte(bad.Payload)}}
+	}
+	e.unprotected(d, h, n)
+}
+
+// chooseInit picks the algorithms that the first fitting AcceptConfig allows.
+func (e *Engine) chooseInit(offer *message.SA, local netip.Addr) (crypt.Choice, []Proposal, error) {
+	err := crypt.ErrNoProposal
+	var own []Proposal
+	for i := range e.opt.Accept {
+		a := &e.opt.Accept[i]
+		if !a.serves(local) {
+			continue
+		}
+		own = append(own, a.IKE...)
+		choice, selErr := crypt.Select(offer, a.IKE, 0)
+		if selErr == nil {
+			return choice, a.IKE, nil
+		}
+		err = selErr
+	}
+	return crypt.Choice{}, own, err
+}
+
+// acceptInit makes the half-open IKE SA, or refuses.
+func (e *Engine) acceptInit(d Datagram, m *message.Message, in initPayloads, key initKey, now time.Time) error {
+	choice, own, err := e.chooseInit(in.sa, d.Path.Local.Addr())
+	if err != nil {
+		e.unprotected(d, m.Header, &message.Notify{Kind: message.NoProposalChosen})
+		return fmt.Errorf("%w: offered %s, acceptable %s", err, crypt.Describe(in.sa), proposalText(own))
+	}
+	if in.ke.Group != choice.DH {
+		e.unprotected(d, m.Header, invalidKE(choice.DH))
+		return fmt.Errorf("key exchange is for %v, %v is wanted", in.ke.Group, choice.DH)
+	}
+	public, shared, err := crypt.Respond(choice.DH, e.opt.Rand, in.ke.Data)
+	if err != nil {
+		e.refuseInit(d, err, now)
+		return err
+	}
+	defer shared.Wipe()
+	return e.openHalf(d, m, halfInput{choice, in.nonce, public, shared, key}, now)
+}
+
+func invalidKE(g message.DHGroup) *message.Notify {
+	return &message.Notify{Kind: message.InvalidKEPayload, Data: binary.BigEndian.AppendUint16(nil, uint16(g))}
+}
+
+type halfInput struct {
+	choice crypt.Choice
+	ni     []byte
+	public []byte
+	shared crypt.Secret
+	key    initKey
+}
+
+// openHalf makes the session and sends the response.
+func (e *Engine) openHalf(d Datagram, m *message.Message, in halfInput, now time.Time) error {
+	spi, err := e.newSPI()
+	if err != nil {
+		return err
+	}
+	nr, err := e.random(nonceLen)
+	if err != nil {
+		return err
+	}
+	keys, err := crypt.DeriveKeys(in.choice, crypt.KeyInput{Ni: in.ni, Nr: nr, SPIi: m.SPIi, SPIr: spi, Shared: in.shared})
+	if err != nil {
+		return err
+	}
+	nat, err := e.natNotifies(m.SPIi, spi, d.Path, false)
+	if err != nil {
+		return err
+	}
+	resp := message.Message{
+		Header: message.Header{SPIi: m.SPIi, SPIr: spi, Exchange: message.IKESAInit, Flags: message.FlagResponse},
+		Payloads: append([]message.Payload{
+			in.choice.Answer(nil),
+			&message.KE{Group: in.choice.DH, Data: in.public},
+			&message.Nonce{Data: nr},
+		}, nat...),
+	}
+	data, err := resp.Marshal()
+	if err != nil {
+		return err
+	}
+	s := e.halfSession(d, m, now)
+	s.half = &halfState{ni: slices.Clone(in.ni), nr: nr, initMsg: m.Raw, respMsg: data}
+	sa := e.newSA(s, false, spi, now)
+	s.cur = sa
+	sa.spiI, sa.state, sa.recvID = m.SPIi, saHalf, 1
+	if err := sa.setKeys(in.choice, keys); err != nil {
+		e.end(s, ending{silent: true}, now)
+		return err
+	}
+	e.setHalfOpen(sa, true)
+	sa.initKey = &in.key
+	e.inits[in.key] = sa
+	e.send(d.Path, d.NATT, data)
+	e.arm(s)
+	return nil
+}
+
+// halfSession is a new session of a responder.
+func (e *Engine) halfSession(d Datagram, m *message.Message, now time.Time) *session {
+	s := e.newSession(&session{
+		state: sessionHalfOpen, path: d.Path, natt: d.NATT, via: d.Path.Via,
+		halfBy: now.Add(e.opt.HalfOpenTime),
+	})
+	nat := detectNAT(m.Payloads, m.SPIi, 0, d.Path)
+	s.peerNAT = nat.peer
+	s.encap = encapFor(nat.peer || nat.here)
+	return s
+}

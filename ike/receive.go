@@ -1,0 +1,210 @@
+package ike
+
+import (
+	"crypto/sha256"
+	"errors"
+	"time"
+
+	"warren/ike/crypt"
+	"warren/ike/message"
+)
+
+// Receive handles one datagram. The engine owns d.Data from now on. What is not
+// authentic changes nothing, save that IKE_SA_INIT makes half-open state.
+func (e *Engine) Receive(d Datagram, now time.Time) {
+	h, err := message.ParseHeader(d.Data)
+	if err != nil {
+		if errors.Is(err, message.ErrMajor) {
+			e.refuseVersion(d, now)
+		}
+		return
+	}
+	if h.Exchange == message.IKESAInit && !h.IsResponse() {
+		if h.FromInitiator() && h.SPIr == 0 && h.MessageID == 0 {
+			e.initRequest(d, now)
+		}
+		return
+	}
+	own := h.SPIi
+	if h.FromInitiator() {
+		own = h.SPIr
+	}
+	sa := e.sas[own]
+	switch {
+	case sa == nil:
+		e.refuseSPI(d, h, now)
+		return
+	case sa.initiator == h.FromInitiator() || d.Path.Via != sa.sess.via:
+		return // reflected, or through the wrong layer
+	}
+	if sa.state == saInit {
+		e.initResponse(sa, d, h, now)
+		e.arm(sa.sess)
+		return
+	}
+	if h.SPIi != sa.spiI || h.SPIr != sa.spiR {
+		return
+	}
+	if h.IsResponse() {
+		e.receiveResponse(sa, d, h, now)
+	} else {
+		e.receiveRequest(sa, d, h, now)
+	}
+	e.arm(sa.sess)
+}
+
+// receiveResponse hands the response to the request under way to its task. A
+// response to anything else is dropped without a word (RFC 7296, Section 2.1).
+func (e *Engine) receiveResponse(sa *ikeSA, d Datagram, h message.Header, now time.Time) {
+	x := sa.out
+	if x == nil || x.id != h.MessageID || x.kind != h.Exchange || x.kind == message.IKESAInit {
+		return
+	}
+	ps, err := e.open(sa, d)
+	if errors.Is(err, errUnauthentic) {
+		return
+	}
+	sa.out = nil
+	e.authentic(sa, d, false, now)
+	x.task.done(e, sa, ps, err, now)
+	e.run(sa, now)
+}
+
+// receiveRequest answers a request once, and its repetition with the same bytes.
+func (e *Engine) receiveRequest(sa *ikeSA, d Datagram, h message.Header, now time.Time) {
+	sum := sha256.Sum256(d.Data)
+	if sa.resp != nil && h.MessageID == sa.recvID-1 && sum == sa.lastReq {
+		e.send(d.Path, d.NATT, sa.resp)
+		return
+	}
+	if sa.state == saClosed || h.MessageID != sa.recvID || !sa.takes(h.Exchange) {
+		return
+	}
+	ps, err := e.open(sa, d)
+	if errors.Is(err, errUnauthentic) {
+		return
+	}
+	sa.lastReq = sum
+	e.authentic(sa, d, true, now)
+	if err != nil {
+		e.refuseMalformed(sa, d, h.Exchange, err, now)
+		return
+	}
+	switch h.Exchange {
+	case message.IKEAuth:
+		e.authRequest(sa, d, ps, now)
+	case message.CreateChildSA:
+		e.createChildRequest(sa, d, ps, now)
+	case message.Informational:
+		e.informational(sa, d, ps, now)
+	}
+}
+
+// takes reports whether sa answers requests of this kind: before the peer is
+// authenticated only IKE_AUTH, and that only from the initiator, and after that
+// everything but.
+func (sa *ikeSA) takes(kind message.ExchangeType) bool {
+	switch sa.state {
+	case saHalf:
+		return kind == message.IKEAuth && !sa.initiator
+	case saUp, saReplaced:
+		return kind == message.CreateChildSA || kind == message.Informational
+	}
+	return false
+}
+
+// errUnauthentic marks a message to drop.
+var errUnauthentic = errors.New("message is not authentic")
+
+// open returns what is inside the SK payload. An error other than
+// errUnauthentic means that the message is authentic but malformed.
+func (e *Engine) open(sa *ikeSA, d Datagram) ([]message.Payload, error) {
+	m, err := message.Parse(d.Data)
+	if err != nil || sa.sk == nil || len(m.Payloads) == 0 {
+		return nil, errUnauthentic
+	}
+	ps, err := sa.sk.Open(m)
+	var bad *message.ParseError
+	switch {
+	case err == nil:
+		return ps, nil
+	case errors.As(err, &bad) && !errors.Is(err, crypt.ErrAuth):
+		return nil, err
+	}
+	return nil, errUnauthentic
+}
+
+// authentic notes that the peer lives, and follows it when its address changed
+// behind a NAT (RFC 7296, Section 2.23). Only requests, newer by their message
+// id than all before, move the path.
+func (e *Engine) authentic(sa *ikeSA, d Datagram, newer bool, now time.Time) {
+	s := sa.sess
+	s.lastIn = now
+	if newer {
+		e.follow(s, d)
+	}
+}
+
+// refuseMalformed answers an authentic request that could not be parsed. An
+// unknown critical payload is refused alone; bad syntax ends the IKE SA (RFC
+// 7296, Sections 2.5 and 2.21.3).
+func (e *Engine) refuseMalformed(sa *ikeSA, d Datagram, kind message.ExchangeType, err error, now time.Time) {
+	var bad *message.ParseError
+	if errors.As(err, &bad) && errors.Is(err, message.ErrCritical) {
+		e.respond(sa, d, kind, []message.Payload{&message.Notify{
+			Kind: message.UnsupportedCriticalPayload, Data: []byte{byte(bad.Payload)},
+		}})
+		if sa.state == saHalf {
+			e.authFailed(sa, "unknown critical payload in IKE_AUTH", message.UnsupportedCriticalPayload, now)
+		}
+		return
+	}
+	e.respond(sa, d, kind, []message.Payload{&message.Notify{Kind: message.InvalidSyntax}})
+	e.syntaxEnds(sa, "the peer sent a malformed "+kind.String()+" request", now)
+}
+
+// syntaxEnds closes sa after bad syntax, and its session if sa is in use.
+func (e *Engine) syntaxEnds(sa *ikeSA, reason string, now time.Time) {
+	s := sa.sess
+	switch {
+	case sa != s.cur:
+		e.closeSA(sa, now)
+	case s.state == sessionHalfOpen:
+		e.authFailed(sa, reason, message.InvalidSyntax, now)
+	default:
+		e.end(s, ending{reason: reason}, now)
+	}
+}
+
+// refuseSPI answers a request outside any IKE SA (RFC 7296, Section 2.21.4).
+func (e *Engine) refuseSPI(d Datagram, h message.Header, now time.Time) {
+	if h.IsResponse() || h.SPIr == 0 || !e.replies.take(now) {
+		return
+	}
+	e.unprotected(d, h, &message.Notify{Kind: message.InvalidIKESPI})
+}
+
+// refuseVersion answers a request of a later major version (RFC 7296, Section
+// 2.5). Its header beyond the SPIs may mean anything.
+func (e *Engine) refuseVersion(d Datagram, now time.Time) {
+	h, ok := rawHeader(d.Data)
+	if !ok || h.IsResponse() || !e.replies.take(now) {
+		return
+	}
+	e.unprotected(d, h, &message.Notify{Kind: message.InvalidMajorVersion})
+}
+
+// unprotected answers h with one notify in the clear.
+func (e *Engine) unprotected(d Datagram, h message.Header, n *message.Notify) {
+	flags := message.FlagResponse
+	if !h.FromInitiator() {
+		flags |= message.FlagInitiator
+	}
+	m := message.Message{
+		Header:   message.Header{SPIi: h.SPIi, SPIr: h.SPIr, Exchange: h.Exchange, Flags: flags, MessageID: h.MessageID},
+		Payloads: []message.Payload{n},
+	}
+	if data, err := m.Marshal(); err == nil {
+		e.send(d.Path, d.NATT, data)
+	}
+}

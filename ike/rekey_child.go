@@ -1,0 +1,298 @@
+package ike
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"time"
+
+	"warren/esp"
+	"warren/ike/message"
+	"warren/policy"
+)
+
+// maxGroupTries bounds how often one CREATE_CHILD_SA starts again with another
+// group.
+const maxGroupTries = 4
+
+// rekeyChild is this node's CREATE_CHILD_SA for a child SA: to replace old, or,
+// without it, for a new pair.
+//
+// The peer may rekey the same child meanwhile. Then passive is the pair it made,
+// and the pair with the lowest of the four nonces is redundant: who made it
+// deletes it, and who made the other one deletes old (RFC 7296, Section 2.8.1).
+type rekeyChild struct {
+	old   *child
+	lost  *child // new pair for one that the peer no longer knows
+	cfg   ChildConfig
+	offer offer
+	group message.DHGroup
+	tries int
+
+	passive     *child
+	theirs      []byte    // lowest nonce of the peer's exchange
+	oldGone     bool      // the peer deleted old meanwhile
+	passiveGone bool      // and the pair it made
+	gone        []esp.SPI // SPIs that the peer deleted and nobody knew
+}
+
+// lower is the lower of two nonces, octet by octet.
+func lower(a, b []byte) []byte {
+	if bytes.Compare(a, b) <= 0 {
+		return slices.Clone(a)
+	}
+	return slices.Clone(b)
+}
+
+func (t *rekeyChild) start(e *Engine, sa *ikeSA, now time.Time) *request {
+	s := sa.sess
+	if sa != s.cur || s.state != sessionUp {
+		return nil
+	}
+	if t.old != nil && (t.old.busy() || !slices.Contains(s.children, t.old)) {
+		return nil
+	}
+	if t.tries == 0 && t.group == message.DHNone {
+		t.group = firstGroup(s.esp)
+	}
+	t.tries++
+	t.offer = offer{create: true, layer: t.cfg.Layer, mode: t.cfg.Mode, localTS: t.cfg.LocalTS, remoteTS: t.cfg.RemoteTS}
+	if c := t.old; c != nil {
+		t.offer.layer, t.offer.mode, t.offer.localTS, t.offer.remoteTS = c.layer, c.mode, c.localTS, c.remoteTS
+	}
+	if err := t.offer.prepare(e, s, t.group); err != nil {
+		t.offer.release(e)
+		t.failed(e, s, &Error{Peer: s.name, Stage: StageCreateChild, Reason: err.Error()}, now)
+		return nil
+	}
+	ps := t.offer.payloads()
+	if t.old != nil {
+		t.old.state, t.old.rekey, t.old.rekeyAt = childRekeying, t, time.Time{}
+		ps = append([]message.Payload{&message.Notify{
+			Protocol: message.ProtoESP, SPI: spiBytes(t.old.spiIn), Kind: message.RekeySA,
+		}}, ps...)
+	}
+	return &request{kind: message.CreateChildSA, payloads: ps}
+}
+
+func (t *rekeyChild) done(e *Engine, sa *ikeSA, ps []message.Payload, err error, now time.Time) {
+	s := sa.sess
+	if t.old != nil {
+		t.old.rekey = nil
+	}
+	if n := childError(ps); err == nil && n != nil {
+		t.offer.release(e)
+		t.refused(e, sa, n, now)
+		return
+	}
+	var c *child
+	var keys childKeys
+	if err == nil {
+		c, keys, err = t.offer.finish(e, sa, ps, now)
+	}
+	if err != nil {
+		t.unusable(e, sa, ps)
+		t.failed(e, s, &Error{Peer: s.name, Stage: StageCreateChild, Reason: err.Error()}, now)
+		return
+	}
+	if s.state != sessionUp || slices.Contains(t.gone, c.spiOut) || t.oldGone && t.passiveGone {
+		e.opt.FreeSPI(c.spiIn) // deleted before it was born
+		t.settle(e, s, now)
+		return
+	}
+	t.install(e, s, c, keys, now)
+}
+
+// unusable releases an offer whose answer cannot be used, and deletes the pair
+// that the peer made for it.
+func (t *rekeyChild) unusable(e *Engine, sa *ikeSA, ps []message.Payload) {
+	if _, made := message.Get[*message.SA](ps); made && t.offer.spi != 0 && sa.state == saUp {
+		sa.queue = append(sa.queue, &deleteSPI{spi: t.offer.spi})
+	}
+	t.offer.release(e)
+}
+
+// install takes the new pair in, and decides who deletes what.
+func (t *rekeyChild) install(e *Engine, s *session, c *child, keys childKeys, now time.Time) {
+	old := t.old
+	if old == nil {
+		t.installNew(e, s, c, keys)
+		return
+	}
+	if t.passive != nil && bytes.Compare(lower(t.offer.ni, t.offer.nr), t.theirs) < 0 {
+		// Ours is redundant: never sent on, kept inbound until it is deleted.
+		e.replaceChild(s, old, c, keys, false)
+		c.state, c.rekeyAt = childRedundant, time.Time{}
+		if !t.oldGone {
+			old.state = childReplaced
+		}
+		e.enqueue(s.cur, &deleteChild{c: c, reason: "redundant"}, now)
+		return
+	}
+	e.replaceChild(s, old, c, keys, true)
+	old.succ = c
+	if p := t.passive; p != nil {
+		p.sending = false
+		p.state, p.rekeyAt, p.removeAt = childRedundant, time.Time{}, now.Add(redundantTime)
+	}
+	if t.oldGone {
+		e.linger(old, now)
+		return
+	}
+	old.state = childReplaced
+	e.enqueue(s.cur, &deleteChild{c: old, reason: "rekeyed"}, now)
+}
+
+// redundantTime is how long the loser of a collision waits for the DELETE that
+// the peer owes.
+const redundantTime = 30 * time.Second
+
+func (t *rekeyChild) installNew(e *Engine, s *session, c *child, keys childKeys) {
+	if lost := t.lost; lost != nil && slices.Contains(s.children, lost) {
+		e.replaceChild(s, lost, c, keys, true)
+		e.removeChild(s, lost, removal{reason: "the peer had lost it"})
+		return
+	}
+	e.addChild(s, c)
+	e.emit(ChildUp{Session: s.id, Child: c.export(s, keys)})
+}
+
+// refused handles an error notify.
+func (t *rekeyChild) refused(e *Engine, sa *ikeSA, n *message.Notify, now time.Time) {
+	s := sa.sess
+	switch n.Kind {
+	case message.InvalidKEPayload:
+		if g, ok := groupOf(n); ok && offersGroup(s.esp, g) && t.tries < maxGroupTries && g != t.group &&
+			t.passive == nil && !t.oldGone {
+			t.group = g
+			if t.old != nil {
+				t.old.state = childUp
+			}
+			sa.queue = append([]task{t}, sa.queue...)
+			return
+		}
+	case message.ChildSANotFound:
+		if t.old != nil && t.passive == nil && !t.oldGone && s.state == sessionUp {
+			t.recreate(e, s, now)
+			return
+		}
+	}
+	t.failed(e, s, &Error{Peer: s.name, Stage: StageCreateChild, Notify: n.Kind, Reason: t.refusalText(s, n.Kind)}, now)
+}
+
+func (t *rekeyChild) refusalText(s *session, n message.NotifyType) string {
+	switch n {
+	case message.NoProposalChosen:
+		return fmt.Sprintf("the peer accepts none of the ESP proposals %s", proposalText(s.esp))
+	case message.TSUnacceptable:
+		return fmt.Sprintf("the peer refuses the selectors local %s, remote %s", tsText(t.offer.localTS), tsText(t.offer.remoteTS))
+	}
+	return "the peer refuses the child SA"
+}
+
+// recreate asks for a fresh pair in place of one that the peer has lost (RFC
+// 7296, Section 2.25).
+func (t *rekeyChild) recreate(e *Engine, s *session, now time.Time) {
+	old := t.old
+	old.state = childReplaced // nobody will delete it: it is dropped
+	e.enqueue(s.cur, &rekeyChild{lost: old, cfg: ChildConfig{
+		Layer: old.layer, Mode: old.mode, LocalTS: t.wanted(s, old.localTS), RemoteTS: old.remoteTS,
+	}}, now)
+}
+
+// wanted are the local selectors to ask for again.
+func (t *rekeyChild) wanted(_ *session, ts []policy.Selector) []policy.Selector { return ts }
+
+// failed ends the task without a new pair.
+func (t *rekeyChild) failed(e *Engine, s *session, err *Error, now time.Time) {
+	switch {
+	case t.old == nil && t.lost == nil:
+		e.emit(ChildFailed{Session: s.id, Layer: t.cfg.Layer, Err: err})
+	case t.lost != nil:
+		e.removeChild(s, t.lost, removal{down: true, byPeer: true, reason: err.Error()})
+	default:
+		e.opt.Log.Info("ike: child SA not rekeyed", "session", s.label(), "spi", t.old.spiIn.String(), "err", err)
+		t.settle(e, s, now)
+	}
+}
+
+// settle leaves old as the peer's own doings left it.
+func (t *rekeyChild) settle(e *Engine, s *session, now time.Time) {
+	old := t.old
+	if old == nil || !slices.Contains(s.children, old) {
+		return
+	}
+	switch {
+	case t.oldGone && old.succ == nil:
+		e.removeChild(s, old, removal{down: true, byPeer: true, reason: "deleted by the peer"})
+	case t.oldGone:
+	case old.succ != nil:
+		old.state = childReplaced
+	default:
+		old.state, old.rekeyAt = childUp, e.retryTime(now)
+	}
+}
+
+func (t *rekeyChild) dropped(e *Engine, sa *ikeSA, now time.Time) {
+	t.offer.release(e)
+	if t.old != nil {
+		t.old.rekey = nil
+		if t.old.state == childRekeying {
+			t.settle(e, sa.sess, now)
+		}
+	}
+}
+
+// deleteChild is this node's DELETE of a child SA (RFC 7296, Section 1.4.1).
+type deleteChild struct {
+	c      *child
+	reason string
+}
+
+func (t *deleteChild) start(e *Engine, sa *ikeSA, _ time.Time) *request {
+	c := t.c
+	if c.state == childLingering || c.state == childDeleting || !slices.Contains(sa.sess.children, c) {
+		return nil
+	}
+	t.c.rekeyAt, t.c.hardAt, t.c.removeAt = time.Time{}, time.Time{}, time.Time{}
+	if c.state == childRedundant {
+		t.reason = "redundant"
+	}
+	c.state = childDeleting
+	return deleteRequest(c.spiIn)
+}
+
+func deleteRequest(spi esp.SPI) *request {
+	return &request{kind: message.Informational, payloads: []message.Payload{
+		&message.Delete{Protocol: message.ProtoESP, SPIs: []uint32{uint32(spi)}},
+	}}
+}
+
+func (t *deleteChild) done(e *Engine, sa *ikeSA, _ []message.Payload, _ error, now time.Time) {
+	if slices.Contains(sa.sess.children, t.c) {
+		e.deleted(sa.sess, t.c, removal{reason: t.reason}, now)
+	}
+}
+
+// deleted takes out a pair after its DELETE exchange.
+func (e *Engine) deleted(s *session, c *child, r removal, now time.Time) {
+	switch {
+	case c.succ != nil && slices.Contains(s.children, c.succ):
+		e.switchOutbound(s, c, c.succ)
+		e.linger(c, now)
+		return
+	case r.reason != "redundant":
+		r.down = true
+	}
+	e.removeChild(s, c, r)
+}
+
+func (t *deleteChild) dropped(*Engine, *ikeSA, time.Time) {}
+
+// deleteSPI tells the peer to delete a pair that this node never installed.
+type deleteSPI struct{ spi esp.SPI }
+
+func (t *deleteSPI) start(*Engine, *ikeSA, time.Time) *request { return deleteRequest(t.spi) }
+
+func (t *deleteSPI) done(*Engine, *ikeSA, []message.Payload, error, time.Time) {}
+func (t *deleteSPI) dropped(*Engine, *ikeSA, time.Time)                        {}

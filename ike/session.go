@@ -1,0 +1,299 @@
+package ike
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"warren/packet"
+	"warren/sa"
+)
+
+type sessionState uint8
+
+const (
+	sessionConnecting sessionState = iota // initiator
+	sessionHalfOpen                       // responder
+	sessionUp
+	sessionClosing
+)
+
+// A session is what two peers have together: an IKE SA, its successors, and
+// child SAs, which outlive the IKE SA that made them.
+type session struct {
+	id        SessionID
+	state     sessionState
+	initiator bool
+	peer      *PeerConfig   // as initiator
+	accept    *AcceptConfig // as responder; nil until IKE_AUTH
+
+	name              string
+	localID, remoteID ID
+	ike, esp          []Proposal
+	rekey             Rekey
+	liveness          time.Duration
+	window            int
+	layer, via        sa.Layer
+
+	path    Path
+	natt    bool
+	encap   packet.Encap
+	peerNAT bool // the peer is behind a NAT, or feigns one: follow its address
+
+	init *initState // as initiator, until IKE_AUTH starts
+	half *halfState // until IKE_AUTH ends
+
+	cur      *ikeSA
+	sas      []*ikeSA
+	children []*child
+
+	lease4, lease6 netip.Addr
+	established    time.Time
+	lastIn         time.Time // last authenticated message or ESP
+	rekeys         int
+	closing        *ending
+	closeBy        time.Time
+	halfBy         time.Time
+	timer          timer
+}
+
+// An ending is why a session ends.
+type ending struct {
+	reason string
+	byPeer bool
+	err    *Error // the session never came up
+	silent bool   // no event
+}
+
+func (r Rekey) jitter() float64 {
+	switch {
+	case r.Jitter < 0:
+		return 0
+	case r.Jitter == 0:
+		return 0.1
+	}
+	return min(r.Jitter, 0.9)
+}
+
+func (e *Engine) newSession(s *session) *session {
+	e.lastID++
+	s.id = e.lastID
+	s.timer = timer{index: -1, fire: func(now time.Time) { e.tickSession(s, now) }}
+	e.sessions[s.id] = s
+	e.order = append(e.order, s)
+	return s
+}
+
+// label names the session in log lines.
+func (s *session) label() string {
+	if s.name != "" {
+		return s.name
+	}
+	return s.path.Remote.String()
+}
+
+// stage is where a session that is not up stands.
+func (s *session) stage() string {
+	if s.cur.state == saInit {
+		return StageInit
+	}
+	return StageAuth
+}
+
+// arm sets the session's timer to what is due first.
+func (e *Engine) arm(s *session) {
+	if e.sessions[s.id] != s {
+		e.timers.set(&s.timer, time.Time{})
+		return
+	}
+	at := earliest(s.closeBy, s.halfBy, s.livenessAt())
+	if s.init != nil {
+		at = earliest(at, s.init.failAt)
+	}
+	for _, sa := range s.sas {
+		at = earliest(at, sa.rekeyAt, sa.hardAt, sa.dropAt)
+		if sa.out != nil {
+			at = earliest(at, sa.out.next)
+		}
+	}
+	for _, c := range s.children {
+		at = earliest(at, c.rekeyAt, c.hardAt, c.removeAt)
+	}
+	e.timers.set(&s.timer, at)
+}
+
+// tickSession does what is due for s.
+func (e *Engine) tickSession(s *session, now time.Time) {
+	defer e.arm(s)
+	switch {
+	case due(s.closeBy, now):
+		e.end(s, *s.closing, now)
+		return
+	case due(s.halfBy, now):
+		e.end(s, ending{silent: true}, now)
+		return
+	case s.init != nil && due(s.init.failAt, now):
+		e.fail(s, &Error{Peer: s.name, Stage: StageInit, Reason: s.init.reason, Notify: s.init.notify}, now)
+		return
+	}
+	for _, sa := range slices.Clone(s.sas) {
+		e.tickSA(sa, now)
+	}
+	for _, c := range slices.Clone(s.children) {
+		e.tickChild(s, c, now)
+	}
+	if due(s.livenessAt(), now) {
+		e.checkLiveness(s, now)
+	}
+}
+
+func (e *Engine) tickSA(sa *ikeSA, now time.Time) {
+	e.retransmit(sa, now)
+	s := sa.sess
+	switch {
+	case sa.state == saClosed:
+	case due(sa.dropAt, now):
+		e.closeSA(sa, now)
+	case sa == s.cur && s.state == sessionUp && due(sa.hardAt, now):
+		sa.hardAt = time.Time{}
+		e.closeSession(s, ending{reason: "IKE SA lifetime is over and rekeying failed"}, now)
+	case sa == s.cur && s.state == sessionUp && due(sa.rekeyAt, now):
+		sa.rekeyAt = time.Time{}
+		e.enqueue(sa, &rekeyIKE{}, now)
+	}
+}
+
+// closeSession sends a DELETE and ends the session when it is answered, or
+// after the short time that Options.Delete allows.
+func (e *Engine) closeSession(s *session, why ending, now time.Time) {
+	defer e.arm(s)
+	if s.state == sessionClosing {
+		return
+	}
+	if s.cur == nil || s.cur.state == saInit || s.state == sessionHalfOpen {
+		e.end(s, why, now)
+		return
+	}
+	s.state, s.closing = sessionClosing, &why
+	s.closeBy = now.Add(e.opt.Delete.total())
+	for _, c := range s.children {
+		c.rekeyAt, c.hardAt = time.Time{}, time.Time{}
+	}
+	s.cur.rekeyAt, s.cur.hardAt = time.Time{}, time.Time{}
+	queue := s.cur.queue
+	s.cur.queue = nil
+	for _, t := range queue {
+		t.dropped(e, s.cur, now)
+	}
+	e.enqueue(s.cur, &deleteIKE{}, now)
+}
+
+// total is how long all tries take.
+func (r Retransmit) total() time.Duration {
+	var d time.Duration
+	for i := range r.Tries {
+		d += r.wait(i + 1)
+	}
+	return d
+}
+
+// fail ends a session that never was up.
+func (e *Engine) fail(s *session, err *Error, now time.Time) {
+	e.end(s, ending{err: err}, now)
+}
+
+// end forgets the session: children, IKE SAs, leases, and says so once.
+func (e *Engine) end(s *session, why ending, now time.Time) {
+	if e.sessions[s.id] != s {
+		return
+	}
+	delete(e.sessions, s.id)
+	e.order = slices.DeleteFunc(e.order, func(o *session) bool { return o == s })
+	if s.closing != nil && why.err == nil {
+		why = *s.closing
+	}
+	for _, c := range slices.Clone(s.children) {
+		e.removeChild(s, c, removal{down: !c.spare(), byPeer: why.byPeer, reason: why.text(), silent: why.silent})
+	}
+	for _, sa := range slices.Clone(s.sas) {
+		e.closeSA(sa, now)
+	}
+	s.wipe()
+	e.releaseLeases(s)
+	e.timers.set(&s.timer, time.Time{})
+	e.announceEnd(s, why)
+}
+
+func (why ending) text() string {
+	if why.err != nil {
+		return why.err.Error()
+	}
+	return why.reason
+}
+
+func (e *Engine) announceEnd(s *session, why ending) {
+	e.opt.Log.Debug("ike: session ends", "session", s.label(), "id", uint64(s.id), "reason", why.text())
+	switch {
+	case why.silent:
+	case why.err != nil:
+		f := SessionFailed{ID: s.id, Name: s.name, Stage: why.err.Stage, Err: why.err}
+		if why.err.Notify != 0 {
+			f.PeerReason = why.err.Notify.String()
+		}
+		e.emit(f)
+	default:
+		e.emit(SessionDown{ID: s.id, Name: s.name, Remote: s.remoteID, Reason: why.reason, ByPeer: why.byPeer})
+	}
+}
+
+// wipe clears what is secret in s beyond its IKE SAs.
+func (s *session) wipe() {
+	if s.init != nil {
+		s.init.ke.Wipe()
+		s.init = nil
+	}
+	s.half = nil
+	if s.peer != nil {
+		clear(s.peer.PSK)
+	}
+}
+
+// up marks the session as authenticated.
+func (e *Engine) up(s *session, now time.Time) {
+	s.state = sessionUp
+	s.established, s.lastIn = now, now
+	s.halfBy = time.Time{}
+	s.half = nil
+	e.setHalfOpen(s.cur, false)
+	s.cur.state = saUp
+	e.age(s.cur, now)
+	if s.peer != nil {
+		clear(s.peer.PSK)
+	}
+	e.emit(SessionUp{ID: s.id, Name: s.name, Initiator: s.initiator, Remote: s.remoteID, Path: s.path})
+}
+
+func (e *Engine) session(id SessionID) (*session, error) {
+	if s := e.sessions[id]; s != nil {
+		return s, nil
+	}
+	return nil, fmt.Errorf("ike: no session %d", id)
+}
+
+func (s *session) info() SessionInfo {
+	i := SessionInfo{
+		ID: s.id, Name: s.name, Initiator: s.initiator,
+		State: [...]string{"connecting", "half-open", "up", "closing"}[s.state],
+		Local: s.localID, Remote: s.remoteID, Path: s.path, NATT: s.natt, Encap: s.encap,
+		SPIi: uint64(s.cur.spiI), SPIr: uint64(s.cur.spiR),
+		Lease4: s.lease4, Lease6: s.lease6, Established: s.established, Rekeys: s.rekeys,
+	}
+	if s.cur.sk != nil {
+		i.Suite = s.cur.choice.String()
+	}
+	for _, c := range s.children {
+		i.Children = append(i.Children, c.describe())
+	}
+	return i
+}
