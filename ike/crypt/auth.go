@@ -26,11 +26,11 @@ func (k Keys) SignedOctets(initiator bool, in AuthInput) []byte {
 	if k.usable() != nil {
 		return nil
 	}
-	p := k.m.pr
+	p := k.m().pr
 	if initiator {
-		p = k.m.pi
+		p = k.m().pi
 	}
-	return append(concat(in.Message, in.Nonce), k.m.prf.Sum(p, in.ID)...)
+	return append(concat(in.Message, in.Nonce), k.m().prf.Sum(p, in.ID)...)
 }
 
 // PSKAuth computes the data of the initiator's, or else the responder's, AUTH
@@ -42,9 +42,9 @@ func (k Keys) PSKAuth(initiator bool, psk []byte, in AuthInput) ([]byte, error) 
 	if len(psk) == 0 {
 		return nil, ErrNoPSK
 	}
-	key := k.m.prf.Sum(psk, []byte(keyPad))
+	key := k.m().prf.Sum(psk, []byte(keyPad))
 	defer key.Wipe()
-	return k.m.prf.Sum(key, k.SignedOctets(initiator, in)), nil
+	return k.m().prf.Sum(key, k.SignedOctets(initiator, in)), nil
 }
 
 // VerifyPSK checks the data of the AUTH payload that the initiator, or else the

@@ -20,6 +20,7 @@ import (
 // Rotate replaces the secret; cookies of the one before stay good until the
 // next Rotate. It is not for concurrent use.
 type Cookies struct {
+	redacted
 	random  io.Reader
 	version uint8
 	secrets [2]Secret // by the low bit of the version

@@ -33,6 +33,7 @@ func curveOf(g message.DHGroup) (curve, bool) {
 }
 
 type ecdhExchange struct {
+	redacted
 	c   curve
 	key *ecdh.PrivateKey
 }
@@ -48,7 +49,7 @@ func newECDH(c curve, random io.Reader) (*ecdhExchange, error) {
 			return nil, fmt.Errorf("ike/crypt: %w", err)
 		}
 		if key, err := c.ecdh.NewPrivateKey(b); err == nil {
-			return &ecdhExchange{c, key}, nil
+			return &ecdhExchange{c: c, key: key}, nil
 		}
 	}
 	return nil, errors.New("ike/crypt: random source yields no private value")

@@ -4,8 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 
 	"warren/ike/message"
 )
@@ -17,7 +15,22 @@ var ErrNonce = errors.New("ike/crypt: nonce is too short for the prf")
 // Keys are the SK_* of one IKE SA. However a Keys is printed, logged or
 // marshalled, its bytes do not show. Copies share the key material. The zero
 // Keys has none and derives nothing.
-type Keys struct{ m *material }
+type Keys struct {
+	redacted
+	// Two pointers deep, because package fmt looks through one, and does so past
+	// all methods when it finds a Keys in an unexported field.
+	p **material
+}
+
+func newKeys(m *material) Keys { return Keys{p: &m} }
+
+// m is nil in the zero Keys.
+func (k Keys) m() *material {
+	if k.p == nil {
+		return nil
+	}
+	return *k.p
+}
 
 type material struct {
 	choice    Choice
@@ -55,7 +68,7 @@ func (k Keys) Rekey(c Choice, in KeyInput) (Keys, error) {
 	if err != nil {
 		return Keys{}, err
 	}
-	seed := k.m.prf.Sum(k.m.d, in.Shared, in.Ni, in.Nr)
+	seed := k.m().prf.Sum(k.m().d, in.Shared, in.Ni, in.Nr)
 	defer seed.Wipe()
 	return expand(c, prf, seed, in)
 }
@@ -83,7 +96,7 @@ func expand(c Choice, prf PRF, seed Secret, in KeyInput) (Keys, error) {
 	m.er, all = cut(all, e)
 	m.pi, all = cut(all, p)
 	m.pr, _ = cut(all, p)
-	return Keys{m}, nil
+	return newKeys(m), nil
 }
 
 func cut(s Secret, n int) (Secret, Secret) { return s[:n:n], s[n:] }
@@ -96,7 +109,7 @@ func concat(a, b []byte) []byte {
 var ErrNoKeys = errors.New("ike/crypt: no keys")
 
 func (k Keys) usable() error {
-	if k.m == nil || k.m.wiped {
+	if k.m() == nil || k.m().wiped {
 		return ErrNoKeys
 	}
 	return nil
@@ -104,21 +117,21 @@ func (k Keys) usable() error {
 
 // Choice returns the algorithms that the keys are for.
 func (k Keys) Choice() Choice {
-	if k.m == nil {
+	if k.m() == nil {
 		return Choice{}
 	}
-	return k.m.choice
+	return k.m().choice
 }
 
 // Wipe overwrites the keys, in every copy of k. They cannot be used again.
 func (k Keys) Wipe() {
-	if k.m == nil {
+	if k.m() == nil {
 		return
 	}
-	for _, s := range []Secret{k.m.d, k.m.ei, k.m.er, k.m.pi, k.m.pr} {
+	for _, s := range []Secret{k.m().d, k.m().ei, k.m().er, k.m().pi, k.m().pr} {
 		s.Wipe()
 	}
-	k.m.wiped = true
+	k.m().wiped = true
 }
 
 // ChildKeys are the key material of one pair of child SAs: what the initiator
@@ -142,28 +155,10 @@ func (k Keys) Child(c Choice, ni, nr []byte, shared Secret) (ChildKeys, error) {
 	if n == 0 {
 		return ChildKeys{}, fmt.Errorf("%w: %v", ErrUnknown, c.Encr)
 	}
-	all, err := k.m.prf.Plus(k.m.d, 2*n, shared, ni, nr)
+	all, err := k.m().prf.Plus(k.m().d, 2*n, shared, ni, nr)
 	if err != nil {
 		return ChildKeys{}, err
 	}
 	i, r := cut(all, n)
 	return ChildKeys{Initiator: i, Responder: r}, nil
 }
-
-// String returns a placeholder.
-func (Keys) String() string { return hidden }
-
-// GoString returns a placeholder.
-func (Keys) GoString() string { return hidden }
-
-// Format writes a placeholder for every verb.
-func (Keys) Format(f fmt.State, _ rune) { io.WriteString(f, hidden) }
-
-// LogValue returns a placeholder.
-func (Keys) LogValue() slog.Value { return slog.StringValue(hidden) }
-
-// MarshalText returns a placeholder.
-func (Keys) MarshalText() ([]byte, error) { return []byte(hidden), nil }
-
-// MarshalJSON returns a placeholder.
-func (Keys) MarshalJSON() ([]byte, error) { return []byte(`"` + hidden + `"`), nil }

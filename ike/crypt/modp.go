@@ -37,6 +37,7 @@ func modpOf(g message.DHGroup) (modpGroup, bool) {
 // serves one exchange only, so there is one timing to measure and nothing to
 // average.
 type modpExchange struct {
+	redacted
 	id   message.DHGroup
 	p, x *big.Int
 	size int // of values on the wire
@@ -56,7 +57,7 @@ func newMODP(g modpGroup, random io.Reader) (*modpExchange, error) {
 	if x.BitLen() <= 1 {
 		return nil, errors.New("ike/crypt: random source yields no private value")
 	}
-	return &modpExchange{g.id, p, x, len(g.hexPrime) / 2}, nil
+	return &modpExchange{id: g.id, p: p, x: x, size: len(g.hexPrime) / 2}, nil
 }
 
 func (x *modpExchange) Group() message.DHGroup { return x.id }

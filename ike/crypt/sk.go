@@ -19,6 +19,7 @@ var ErrNotProtected = errors.New("ike/crypt: message is not protected")
 // An SK protects the messages of one IKE SA for one of its ends, as RFC 5282
 // tells it for AEADs. It is not for concurrent use.
 type SK struct {
+	redacted
 	keys    Keys
 	out, in direction
 	iv      uint64 // of the next message sent: a counter, so that none comes twice
@@ -35,11 +36,11 @@ func NewSK(k Keys, initiator bool) (*SK, error) {
 	if err := k.usable(); err != nil {
 		return nil, err
 	}
-	i, err := newDirection(k.m.choice.Encr, k.m.ei)
+	i, err := newDirection(k.m().choice.Encr, k.m().ei)
 	if err != nil {
 		return nil, err
 	}
-	r, err := newDirection(k.m.choice.Encr, k.m.er)
+	r, err := newDirection(k.m().choice.Encr, k.m().er)
 	if err != nil {
 		return nil, err
 	}
@@ -67,9 +68,6 @@ const (
 	maxSize = 65535
 )
 
-// Overhead is what Seal adds to the encoding of the payloads, headers included.
-func (s *SK) Overhead() int { return message.HeaderLen + skHead + ivLen + padLen + icvLen }
-
 // Seal makes a datagram of header h and one SK payload with ps inside. Sending
 // it again means sending the same bytes again, not sealing again.
 func (s *SK) Seal(h message.Header, ps []message.Payload) ([]byte, error) {
@@ -77,23 +75,26 @@ func (s *SK) Seal(h message.Header, ps []message.Payload) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	size := len(plain) + s.Overhead()
-	if size > maxSize {
-		return nil, fmt.Errorf("ike/crypt: message of %d octets: %w", size, message.ErrTooLong)
-	}
+	return s.seal(h, message.FirstType(ps), append(plain, 0)) // no padding, Pad Length 0
+}
+
+// seal protects plain, which ends with padding and Pad Length.
+func (s *SK) seal(h message.Header, first message.PayloadType, plain []byte) ([]byte, error) {
 	if err := s.keys.usable(); err != nil {
 		return nil, err
 	}
+	size := message.HeaderLen + skHead + ivLen + len(plain) + icvLen
+	if size > maxSize {
+		return nil, fmt.Errorf("ike/crypt: message of %d octets: %w", size, message.ErrTooLong)
+	}
 	h.Next, h.Length = message.PayloadSK, uint32(size)
 	b := h.Append(make([]byte, 0, size))
-	b = append(b, byte(message.FirstType(ps)), 0)
+	b = append(b, byte(first), 0)
 	b = binary.BigEndian.AppendUint16(b, uint16(size-message.HeaderLen))
 	aad := len(b)
 	b = binary.BigEndian.AppendUint64(b, s.iv)
 	s.iv++
-	plain = append(plain, 0) // no padding: Pad Length
-	nonce := s.out.nonce(b[aad:])
-	return s.out.aead.Seal(b, nonce, plain, b[:aad]), nil
+	return s.out.aead.Seal(b, s.out.nonce(b[aad:]), plain, b[:aad]), nil
 }
 
 // Open checks and decrypts the SK payload of a message that message.Parse made,
