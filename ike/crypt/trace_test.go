@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"testing"
 
@@ -203,9 +204,16 @@ func (r *replay) init(m *message.Message, req []message.Payload) {
 		SPIi: m.SPIi, SPIr: m.SPIr, Shared: r.tr.logged(r.T, "shared Diffie Hellman secret", 0),
 	}))
 	r.established(k, m.SPIi)
-	src := message.GetNotify(req, message.NATDetectionSourceIP)
-	if src == nil || len(src.Data) != 20 {
-		r.Error("no NAT detection in the request")
+	left, right := netip.MustParseAddrPort("192.0.2.1:500"), netip.MustParseAddrPort("192.0.2.2:500")
+	r.natHash(req, message.NATDetectionSourceIP, NATHash(m.SPIi, 0, left))
+	r.natHash(req, message.NATDetectionDestinationIP, NATHash(m.SPIi, 0, right))
+	r.natHash(m.Payloads, message.NATDetectionSourceIP, NATHash(m.SPIi, m.SPIr, right))
+	r.natHash(m.Payloads, message.NATDetectionDestinationIP, NATHash(m.SPIi, m.SPIr, left))
+}
+
+func (r *replay) natHash(ps []message.Payload, kind message.NotifyType, want []byte) {
+	if n := message.GetNotify(ps, kind); n == nil || !bytes.Equal(n.Data, want) {
+		r.Errorf("%v: %+v, want %x", kind, n, want)
 	}
 }
 
