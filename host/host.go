@@ -70,6 +70,7 @@ type Host struct {
 	families []int
 	based    bool // the rules around the rule sets are there
 	loose    bool // reverse-path filters are dealt with
+	routed   bool // the TUN has its default routes
 	addrs    []netip.Prefix
 	flows    map[PolicyRule]int
 	closed   bool

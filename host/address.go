@@ -1,0 +1,119 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// SetAddresses gives the TUN these addresses and no others of ours, and brings
+// it up. No route comes with an address. IPv6 addresses are skipped where IPv6
+// is disabled.
+func (h *Host) SetAddresses(prefixes []netip.Prefix) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return errClosed
+	}
+	link, err := h.tun()
+	if err != nil {
+		return err
+	}
+	var want []netip.Prefix
+	for _, p := range prefixes {
+		if !p.IsValid() {
+			return fmt.Errorf("host: address %s is not valid", p)
+		}
+		if p.Addr().Is4() || h.v6(h.opt.TUN) {
+			want = append(want, p)
+		}
+	}
+	for _, p := range want {
+		if err := h.addAddress(link, p); err != nil {
+			return err
+		}
+	}
+	old := h.addrs
+	h.addrs = want
+	if err := h.readdress(); err != nil {
+		return err
+	}
+	for _, p := range old {
+		if !slices.Contains(want, p) {
+			if err := h.delAddress(address{h.opt.TUN, p}); err != nil {
+				return err
+			}
+		}
+	}
+	return h.readdress()
+}
+
+// readdress brings what depends on the addresses up to date.
+func (h *Host) readdress() error {
+	if err := h.shield(); err != nil {
+		return err
+	}
+	return h.refreshRoutes()
+}
+
+// tun returns the TUN's link, brought up.
+func (h *Host) tun() (netlink.Link, error) {
+	link, err := h.nl.LinkByName(h.opt.TUN)
+	if err != nil {
+		return nil, fmt.Errorf("host: interface %s: %w", h.opt.TUN, err)
+	}
+	if link.Attrs().Flags&net.FlagUp != 0 {
+		return link, nil
+	}
+	if h.v6(h.opt.TUN) { // no link-local address, no router solicitations into the TUN
+		if err := h.set("net/ipv6/conf/"+h.opt.TUN+"/addr_gen_mode", "1"); err != nil {
+			return nil, err
+		}
+	}
+	if err := h.nl.LinkSetUp(link); err != nil {
+		return nil, fmt.Errorf("host: bring %s up: %w", h.opt.TUN, err)
+	}
+	return link, nil
+}
+
+// v6 reports whether an interface takes IPv6 addresses.
+func (h *Host) v6(name string) bool {
+	v, err := h.ns.read("net/ipv6/conf/" + name + "/disable_ipv6")
+	return err == nil && v == "0"
+}
+
+func (h *Host) addAddress(link netlink.Link, p netip.Prefix) error {
+	if slices.Contains(h.addrs, p) {
+		return nil
+	}
+	if err := h.journal.note(change{Address: &address{h.opt.TUN, p}}); err != nil {
+		return err
+	}
+	a := &netlink.Addr{IPNet: ipNet(p), Flags: unix.IFA_F_NOPREFIXROUTE | unix.IFA_F_NODAD}
+	if err := h.nl.AddrAdd(link, a); err != nil && !errors.Is(err, unix.EEXIST) {
+		return fmt.Errorf("host: add address %s to %s: %w", p, h.opt.TUN, err)
+	}
+	return nil
+}
+
+// delAddress removes an address; one that is gone, or whose interface is, is fine.
+func (h *Host) delAddress(a address) error {
+	link, err := h.nl.LinkByName(a.Interface)
+	if err != nil {
+		return nil
+	}
+	err = h.nl.AddrDel(link, &netlink.Addr{IPNet: ipNet(a.Prefix)})
+	if err != nil && !errors.Is(err, unix.EADDRNOTAVAIL) {
+		return fmt.Errorf("host: remove address %s from %s: %w", a.Prefix, a.Interface, err)
+	}
+	return nil
+}
+
+func ipNet(p netip.Prefix) *net.IPNet {
+	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
+}

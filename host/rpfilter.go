@@ -1,0 +1,51 @@
+package host
+
+import (
+	"fmt"
+	"strings"
+)
+
+// loosen makes strict reverse-path filters loose. A filter looks up the way back
+// to a packet's source without our mark, finds the TUN for a gateway whose address
+// a rule protects, and would drop that gateway's answers on the underlay. The
+// kernel takes the larger of all.rp_filter and the interface's own, and loose (2)
+// is larger than strict (1), so each interface can be changed alone.
+func (h *Host) loosen() error {
+	if h.loose {
+		return nil
+	}
+	all, err := h.ns.read("net/ipv4/conf/all/rp_filter")
+	if err != nil {
+		return fmt.Errorf("host: read rp_filter: %w", err)
+	}
+	interfaces, err := h.ns.list("net/ipv4/conf")
+	if err != nil {
+		return fmt.Errorf("host: list interfaces: %w", err)
+	}
+	var changed []string
+	for _, i := range interfaces {
+		if i == "all" || i == "default" || i == "lo" {
+			continue
+		}
+		key := "net/ipv4/conf/" + i + "/rp_filter"
+		own, err := h.ns.read(key)
+		if err != nil || own == "2" || max(own, all) != "1" {
+			continue // gone, or not strict
+		}
+		if err := h.set(key, "2"); err != nil {
+			return err
+		}
+		changed = append(changed, i)
+	}
+	if len(changed) > 0 {
+		h.log.Warn("host: strict reverse-path filters would drop the answers of gateways: loose while this node runs",
+			"interfaces", strings.Join(changed, " "), "sysctl", "net.ipv4.conf.*.rp_filter", "value", 2)
+	}
+	h.loose = true
+	return nil
+}
+
+// forwardingKey reports whether SetForwarding changed a sysctl.
+func forwardingKey(key string) bool {
+	return strings.HasSuffix(key, "/forwarding") || strings.HasSuffix(key, "/accept_ra") || strings.HasSuffix(key, "/accept_redirects")
+}
