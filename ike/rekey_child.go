@@ -282,9 +282,21 @@ func (e *Engine) deleted(s *session, c *child, r removal, now time.Time) {
 		e.linger(c, now)
 		return
 	case r.reason != "redundant":
-		r.down = true
+		r.down = !e.reinstate(s, c, now)
 	}
 	e.removeChild(s, c, r)
+}
+
+// reinstate makes the pair that c was to replace the one in use again, if c
+// never was.
+func (e *Engine) reinstate(s *session, c *child, now time.Time) bool {
+	for _, old := range s.children {
+		if old.succ == c && old.state == childReplaced && old.sending {
+			old.succ, old.state, old.rekeyAt = nil, childUp, e.retryTime(now)
+			return true
+		}
+	}
+	return false
 }
 
 func (t *deleteChild) dropped(*Engine, *ikeSA, time.Time) {}
