@@ -1,40 +1,56 @@
 package lab
 
 import (
+	"net/netip"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/goccy/go-yaml"
+	"warren/config"
 )
 
 // plainNetwork has the addresses of figure 2 and no namespaces.
 func plainNetwork() *Network {
-	n := &Network{}
+	n := &Network{ReceiverAddr: netip.MustParseAddr("203.0.113.77"), ReceiverAddr6: netip.MustParseAddr("2001:db8:3b::77")}
 	for _, s := range gatewaySites() {
 		g := Gateway{Node: &Node{Name: s.name}}
 		g.Addr, g.Addr6 = s.own()
+		g.Pool, g.Pool6 = netip.MustParsePrefix(s.pool), netip.MustParsePrefix(s.pool6)
 		n.Gateways = append(n.Gateways, g)
 	}
 	return n
 }
 
-func TestConfigIsYAML(t *testing.T) {
+// TestConfigLoads holds what the lab writes to what warren reads.
+func TestConfigLoads(t *testing.T) {
 	n := plainNetwork()
 	busy := n.SenderConfig(4, true)
 	busy.Liveness, busy.RetryMin = time.Second, 100*time.Millisecond
 	busy.Retransmit = &Retransmit{Tries: 2, Base: 300 * time.Millisecond}
 	busy.Profile = &Profile{RekeyIKE: 3 * time.Second, RekeyChild: 2 * time.Second}
 	busy.Peer("sg2").ESP = []string{"aes256gcm16"}
+	gateway := n.GatewayConfig(n.Gateways[0])
+	gateway.Profile = &Profile{IKE: []string{"aes256gcm16-prfsha512-ecp384"}, RekeyIKE: time.Hour}
 	for name, c := range map[string]Config{
-		"gateway": n.GatewayConfig(n.Gateways[0]), "receiver": n.ReceiverConfig(),
+		"gateway": gateway, "receiver": n.ReceiverConfig(),
 		"no gateway": n.SenderConfig(0, false), "all knobs": busy, "ladder": n.LadderConfig(5201),
 	} {
 		t.Run(name, func(t *testing.T) {
-			var v map[string]any
-			if err := yaml.UnmarshalWithOptions([]byte(c.YAML("/s.sock")), &v, yaml.Strict()); err != nil {
-				t.Errorf("%v\n%s", err, c.YAML("/s.sock"))
+			node := &Node{Name: "node", lab: &Lab{dir: t.TempDir()}}
+			if err := os.Mkdir(node.Path(), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			file, err := node.WriteConfig(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := config.Load(file)
+			if err != nil {
+				t.Fatalf("%v\n%s", err, c.YAML("/s.sock"))
+			}
+			if len(got.Warnings) > 0 {
+				t.Errorf("warnings: %v", got.Warnings)
 			}
 		})
 	}
