@@ -61,24 +61,21 @@ func (w *world) sameTraces(d *lab.Warren, before traces) {
 	}
 }
 
-// metric sums the samples of one name on the daemon's metrics page.
+// metric is the value of one sample on the daemon's metrics page, named with
+// its labels as the page writes them.
 func (w *world) metric(d *lab.Warren, name string) float64 {
 	w.t.Helper()
-	sum, found := 0.0, false
 	for line := range strings.Lines(w.page(d)) {
-		key, value, ok := strings.Cut(strings.TrimSpace(line), " ")
-		bare, _, _ := strings.Cut(key, "{")
-		if !ok || bare != name {
+		value, ok := strings.CutPrefix(strings.TrimSpace(line), name+" ")
+		if !ok {
 			continue
 		}
 		v, err := strconv.ParseFloat(value, 64)
 		must(w.t, err)
-		sum, found = sum+v, true
+		return v
 	}
-	if !found {
-		w.t.Fatalf("%s has no metric %s", d.Name, name)
-	}
-	return sum
+	w.t.Fatalf("%s has no metric %s", d.Name, name)
+	return 0
 }
 
 // page reads the metrics page. The connection is made by hand: http.Client
