@@ -30,6 +30,8 @@ type Config struct {
 	Forwarding   bool
 	Liveness     time.Duration // where peer and accept entry say nothing; 0 is off
 	ReplayWindow int           // the same
+
+	Warnings Problems // what is doubtful, but no error
 }
 
 // Tun is the device that applications see.
@@ -79,6 +81,8 @@ type Identity struct {
 	ID   string
 	PSK  Secret // nil if each peer or accept entry brings its own
 	Pos  string // file:line:column, as in every type here
+
+	hasSecret bool // one was written, readable or not
 }
 
 // Profile is a choice of algorithms, the most wanted first, and lifetimes.
@@ -138,8 +142,9 @@ type Accept struct {
 	PSK          Secret            // the identity's own, for identities without an entry
 	Profile      *Profile
 	Pool         []netip.Prefix
-	Local        []policy.Selector
-	Tunnel       bool // modes that it accepts
+	Local        []policy.Selector // what peers may reach
+	Remote       []policy.Selector // what a peer without a lease may be; nil is the address it comes from
+	Tunnel       bool              // modes that it accepts
 	Transport    bool
 	Liveness     time.Duration
 	ReplayWindow int

@@ -1,0 +1,113 @@
+package config
+
+import (
+	"path"
+	"time"
+
+	"warren/policy"
+)
+
+func (b *builder) accepts(top object) {
+	v, ok := top.get("accept")
+	if !ok {
+		return
+	}
+	for _, item := range v.items() {
+		item.what = "accept entry"
+		o, ok := item.object("accept[]")
+		if !ok {
+			continue
+		}
+		a := &Accept{Liveness: b.Liveness, ReplayWindow: b.ReplayWindow, Local: policy.Everything(), Pos: b.pos(item.at)}
+		if v, ok := o.need("name", "name: NAME"); ok {
+			a.Name, _ = v.name()
+			b.uniqueAccept(v, a.Name)
+			o.what = "accept entry " + a.Name
+		}
+		b.at[a] = o.keys
+		b.accept(a, o)
+		b.Accept = append(b.Accept, a)
+	}
+}
+
+func (b *builder) uniqueAccept(v value, name string) {
+	for _, a := range b.Accept {
+		if a.Name == name && name != "" {
+			v.fail("give one of them another name", "accept entry %s is here a second time; the first is at %s", name, a.Pos)
+		}
+	}
+}
+
+func (b *builder) accept(a *Accept, o object) {
+	a.Identity = b.identityOf(o)
+	a.Profile = b.profileOf(o)
+	if v, ok := o.need("ids", `ids: ["*.example"]`); ok {
+		a.IDs = v.patterns()
+	}
+	if v, ok := o.get("pool"); ok {
+		a.Pool = v.prefixes()
+	}
+	if v, ok := o.get("local"); ok {
+		a.Local = v.selectors()
+	}
+	if v, ok := o.get("remote"); ok {
+		a.Remote = v.selectors()
+	}
+	b.modes(a, o)
+	b.acceptSecrets(a, o)
+	o.durationInto("liveness", &a.Liveness, 100*time.Millisecond, true)
+	o.intInto("replay_window", &a.ReplayWindow, 64, 65536)
+}
+
+// patterns are shell patterns for identities.
+func (v value) patterns() []string {
+	var out []string
+	for _, item := range v.items() {
+		s, ok := item.text()
+		if !ok {
+			continue
+		}
+		if _, err := path.Match(s, ""); err != nil || s == "" {
+			item.fail("write a name, or a pattern like *.example", "%s is %q, not a pattern", v.what, s)
+			continue
+		}
+		out = append(out, s)
+	}
+	if len(v.items()) == 0 {
+		v.fail(`write which peers may come in, like ["*.example"]`, "%s is an empty list", v.what)
+	}
+	return out
+}
+
+func (b *builder) modes(a *Accept, o object) {
+	v, ok := o.get("modes")
+	if !ok {
+		a.Tunnel, a.Transport = true, true
+		return
+	}
+	for _, item := range v.items() {
+		word, _ := item.word("tunnel", "transport")
+		a.Tunnel = a.Tunnel || word == "tunnel"
+		a.Transport = a.Transport || word == "transport"
+	}
+	if len(v.items()) == 0 {
+		v.fail("write tunnel, transport, or both", "%s is an empty list", v.what)
+	}
+}
+
+// acceptSecrets reads the secrets of the peers that a is for. With a
+// secrets_file the identity's own secret is not used.
+func (b *builder) acceptSecrets(a *Accept, o object) {
+	if v, ok := o.get("secrets_file"); ok {
+		a.Secrets = b.secretsFile(v)
+		return
+	}
+	if a.Identity == nil {
+		return
+	}
+	a.PSK = a.Identity.PSK
+	if !a.Identity.hasSecret {
+		o.fail("add secrets_file, or psk_file to identity "+a.Identity.Name,
+			"%s has no secrets_file, and identity %s has no secret, so nobody could come in", o.what, a.Identity.Name)
+	}
+}

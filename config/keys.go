@@ -1,0 +1,191 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+)
+
+// A Key is one line of the configuration reference. The same table says which
+// keys are known, so the reference is complete.
+type Key struct {
+	Section string // "" is the top; "peers.*" a member of peers; "accept[]" an entry of accept
+	Name    string
+	Value   string // what to write, in short
+	Default string
+	Text    string
+}
+
+// Reference lists every key of a configuration.
+func Reference() []Key {
+	return append(append(append(nodeKeys(), identityKeys()...), peerKeys()...), ruleKeys()...)
+}
+
+func nodeKeys() []Key {
+	return []Key{
+		{"", "node", "mapping", "", "who this is"},
+		{"", "tun", "mapping", "", "the device that applications see"},
+		{"", "listen", "mapping", "", "the node's own sockets"},
+		{"", "control", "mapping", "", "how to talk to the node"},
+		{"", "limits", "mapping", "", "what traffic may make the node remember"},
+		{"", "retransmit", "mapping", "", "how often an unanswered IKE request is repeated"},
+		{"", "retry", "mapping", "", "how long a failed chain waits"},
+		{"", "identities", "mapping", "", "by name: who this node is, and its secrets"},
+		{"", "profiles", "mapping", "", "by name: algorithms and lifetimes; one called `default` is for all that name none"},
+		{"", "peers", "mapping", "", "by name: gateways and receivers"},
+		{"", "rules", "mapping", "", "what happens to which packet"},
+		{"", "accept", "list", "", "what this node answers as a gateway or receiver"},
+		{"", "forwarding", "true or false", "false", "a gateway: let the kernel forward between its interfaces"},
+		{"", "liveness", "duration, 0 is off", "30s", "silence after which a peer is asked whether it is there"},
+		{"", "replay_window", "64 to 65536", "4096", "replay window in packets"},
+
+		{"node", "name", "name", "needed", "the node's name"},
+
+		{"tun", "name", "name", "warren0", "of the device, at most 15 characters"},
+		{"tun", "address", "address or prefix, or a list", "", "the addresses that applications bind to; they never change"},
+
+		{"listen", "address", "address, or a list", "all", "where the sockets are bound"},
+		{"listen", "ike", "port", "500", "for IKE"},
+		{"listen", "nat_t", "port", "4500", "for ESP in UDP and IKE beside it"},
+
+		{"control", "socket", "path", "/run/warren/NAME.sock", "the control socket"},
+		{"control", "metrics", "host:port", "off", "where Prometheus finds /metrics"},
+
+		{"limits", "depth", "1 to 8", "8", "tunnels in one chain"},
+		{"limits", "flows", "number", "1048576", "entries of the flow caches"},
+		{"limits", "queue", "size", "256KiB", "packets held while chains are built"},
+		{"limits", "queue_packets", "number", "1024", "the same, in packets"},
+		{"limits", "queue_ttl", "duration", "5s", "how long a held packet is worth sending"},
+		{"limits", "half_open", "number", "4096", "sessions that peers have begun and not finished"},
+		{"limits", "cookie_threshold", "number", "64", "half-open sessions from which on cookies are asked for"},
+
+		{"retransmit", "tries", "1 to 20", "5", "how often a request is sent in all"},
+		{"retransmit", "base", "duration", "500ms", "wait after the first time"},
+		{"retransmit", "factor", "1 to 10", "2", "each further wait is so many times longer"},
+
+		{"retry", "min", "duration", "1s", "wait after the first failure"},
+		{"retry", "max", "duration", "1m", "the longest wait; it doubles up to here"},
+	}
+}
+
+func identityKeys() []Key {
+	return []Key{
+		{"identities.*", "id", "identity", "needed", "name, address, user@host or keyid:TEXT"},
+		{"identities.*", "psk", "text", "", "pre-shared key; the file must then be readable by its owner only"},
+		{"identities.*", "psk_file", "path", "", "file with the pre-shared key, from this file's folder"},
+		{"identities.*", "cert", "path", "", "not supported by this version"},
+		{"identities.*", "key", "path", "", "not supported by this version"},
+		{"identities.*", "ca", "list of paths", "", "not supported by this version"},
+
+		{"profiles.*", "ike", "list of proposals", "all algorithms", "for the IKE SA, the most wanted first, as in aes128gcm16-prfsha256-x25519"},
+		{"profiles.*", "esp", "list of proposals", "all algorithms", "for child SAs, as in aes128gcm16-esn"},
+		{"profiles.*", "rekey", "mapping", "", "when SAs are replaced"},
+
+		{"profiles.*.rekey", "time", "duration", "1h", "age of a child SA"},
+		{"profiles.*.rekey", "ike", "duration", "4h", "age of an IKE SA"},
+		{"profiles.*.rekey", "bytes", "size", "none", "carried by a child SA in one direction"},
+		{"profiles.*.rekey", "packets", "number", "none", "the same, in packets"},
+	}
+}
+
+func peerKeys() []Key {
+	return []Key{
+		{"peers.*", "address", "address, or a list", "needed", "where it is; one of each family"},
+		{"peers.*", "id", "identity", "needed", "what it must prove to be"},
+		{"peers.*", "identity", "name", "the only one", "who this node is to it"},
+		{"peers.*", "profile", "name", "default", "algorithms and lifetimes"},
+		{"peers.*", "psk", "text", "the identity's", "pre-shared key with this peer"},
+		{"peers.*", "psk_file", "path", "the identity's", "file with it"},
+		{"peers.*", "virtual_ip", "true, false, ipv4, ipv6, address, or a list", "false", "ask the gateway for an address: any, or this one"},
+		{"peers.*", "encap", "auto, udp or esp", "auto", "how ESP travels to it"},
+		{"peers.*", "source", "address", "", "where packets to it come from if nothing was leased"},
+		{"peers.*", "remote_ts", "prefix, or a list", "everything", "what its tunnel is for"},
+		{"peers.*", "ike", "port", "500", "its port for IKE"},
+		{"peers.*", "nat_t", "port", "4500", "its port for ESP in UDP"},
+		{"peers.*", "liveness", "duration, 0 is off", "the node's", "silence after which it is asked whether it is there"},
+		{"peers.*", "replay_window", "64 to 65536", "the node's", "replay window in packets"},
+
+		{"accept[]", "name", "name", "needed", "for status and messages"},
+		{"accept[]", "identity", "name", "the only one", "who this node is to those peers"},
+		{"accept[]", "ids", "pattern, or a list", "needed", "which identities may come in; * stands for anything"},
+		{"accept[]", "profile", "name", "default", "algorithms and lifetimes"},
+		{"accept[]", "pool", "prefix, or a list", "", "addresses to lease"},
+		{"accept[]", "local", "prefix, or a list", "everything", "what peers may reach through this node"},
+		{"accept[]", "remote", "prefix, or a list", "its address", "what a peer without a lease may use as its own side"},
+		{"accept[]", "modes", "tunnel, transport, or a list", "both", "what peers may ask for"},
+		{"accept[]", "secrets_file", "path", "", "one `id: secret` a line, instead of the identity's own"},
+		{"accept[]", "liveness", "duration, 0 is off", "the node's", "silence after which a peer is asked whether it is there"},
+		{"accept[]", "replay_window", "64 to 65536", "the node's", "replay window in packets"},
+	}
+}
+
+func ruleKeys() []Key {
+	return []Key{
+		{"rules", "transport", "list", "", "what happens to a packet itself; first match wins"},
+		{"rules", "tunnel", "list", "", "which gateway it goes through, asked again for each gateway; first match wins"},
+		{"rules", "default", "discard or bypass", "discard", "for packets that no transport rule matches"},
+
+		{"rules.transport[]", "name", "name", "needed", "chains are named after it"},
+		{"rules.transport[]", "match", "mapping", "everything", "which packets"},
+		{"rules.transport[]", "action", "protect, plain, bypass or discard", "needed", "ESP transport mode with `peer`; only tunnels; leave alone; drop"},
+		{"rules.transport[]", "peer", "name", "", "protect: with whom"},
+		{"rules.transport[]", "start", "on-demand or now", "on-demand", "build the chain for the first packet, or when the node starts"},
+		{"rules.transport[]", "idle", "duration", "never", "take a chain down that was not used for so long"},
+
+		{"rules.tunnel[]", "match", "mapping", "everything", "which packets"},
+		{"rules.tunnel[]", "via", "name", "needed", "the gateway"},
+
+		{"match", "src", "prefix, address or peer, or a list", "any", "source"},
+		{"match", "dst", "prefix, address or peer, or a list", "any", "destination"},
+		{"match", "proto", "name or number, or a list", "any", "IP protocol"},
+		{"match", "sport", "port or range, or a list", "any", "source port"},
+		{"match", "dport", "port or range, or a list", "any", "destination port"},
+	}
+}
+
+// keyNames are the keys that a section knows.
+func keyNames(section string) []string {
+	var names []string
+	for _, k := range Reference() {
+		if k.Section == section {
+			names = append(names, k.Name)
+		}
+	}
+	return names
+}
+
+// keyHint is the way out for keys that people try where no key is close.
+func keyHint(section, key string) string {
+	switch section + "/" + key {
+	case "tun/mtu", "peers.*/mtu", "/mtu":
+		return "delete it: the MTU is computed from the layers; see warren explain"
+	case "peers.*/port":
+		return "write ike: PORT, and nat_t: PORT for ESP in UDP"
+	case "listen/port":
+		return "write ike: PORT, and nat_t: PORT for ESP in UDP"
+	case "rules.tunnel[]/peer", "rules.tunnel[]/gateway":
+		return `write "via"`
+	case "rules.transport[]/via":
+		return "gateways go into rules.tunnel: {match: {...}, via: NAME}"
+	case "match/port", "match/ports":
+		return `write "dport" or "sport"`
+	case "profiles.*.rekey/child":
+		return `write "time"`
+	case "accept[]/psk", "accept[]/psk_file":
+		return "put the secret into the identity, or into secrets_file as `id: secret`"
+	}
+	return ""
+}
+
+// ReferenceMarkdown is the reference as a table for the documentation.
+func ReferenceMarkdown() string {
+	var b strings.Builder
+	b.WriteString("| key | value | default | meaning |\n|---|---|---|---|\n")
+	for _, k := range Reference() {
+		name := k.Name
+		if k.Section != "" {
+			name = k.Section + "." + k.Name
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", name, k.Value, k.Default, k.Text)
+	}
+	return b.String()
+}

@@ -1,0 +1,128 @@
+package config
+
+import (
+	"net/netip"
+	"time"
+
+	"warren/policy"
+)
+
+func (b *builder) peers(top object) {
+	b.named(top, "peers", "peer", func(name string, e entry) {
+		b.peerNames = append(b.peerNames, name)
+		b.peerAt[name] = e.at
+		if _, err := netip.ParseAddr(name); err == nil {
+			b.fail(e.at, "give it a name", "peer %s is called like an address, so rules could not tell them apart", name)
+		}
+		p := &Peer{Name: name, IKE: 500, NATT: 4500, Liveness: b.Liveness, ReplayWindow: b.ReplayWindow,
+			RemoteTS: policy.Everything(), Pos: b.pos(e.at)}
+		b.Peers = append(b.Peers, p)
+		o, ok := e.value.object("peers.*")
+		if !ok {
+			b.broken = true
+			return
+		}
+		b.at[p] = o.keys
+		b.peer(p, o)
+	})
+}
+
+func (b *builder) peer(p *Peer, o object) {
+	if v, ok := o.need("address", "address: 192.0.2.1"); ok {
+		p.Addrs = b.peerAddrs(v)
+	}
+	if len(p.Addrs) == 0 {
+		b.broken = true
+	}
+	if v, ok := o.need("id", "id: "+p.Name+".example, the identity that it proves"); ok {
+		p.ID, _ = v.identity()
+	}
+	p.Identity = b.identityOf(o)
+	p.Profile = b.profileOf(o)
+	b.peerSecret(p, o)
+	if v, ok := o.get("virtual_ip"); ok {
+		v.virtualIP(p)
+	}
+	if v, ok := o.get("encap"); ok {
+		word, _ := v.word("auto", "udp", "esp")
+		p.Encap = map[string]Encap{"udp": EncapUDP, "esp": EncapESP}[word]
+	}
+	if v, ok := o.get("source"); ok {
+		p.Source, _ = v.addr()
+	}
+	if v, ok := o.get("remote_ts"); ok {
+		p.RemoteTS = v.selectors()
+	}
+	o.portInto("ike", &p.IKE)
+	o.portInto("nat_t", &p.NATT)
+	o.durationInto("liveness", &p.Liveness, 100*time.Millisecond, true)
+	o.intInto("replay_window", &p.ReplayWindow, 64, 65536)
+}
+
+// peerAddrs are a peer's addresses, at most one of each family.
+func (b *builder) peerAddrs(v value) []netip.Addr {
+	addrs := v.addrs()
+	var v4, v6 int
+	for _, a := range addrs {
+		if a.IsUnspecified() {
+			v.fail("write where the peer is", "%s is %s, which is no place", v.what, a)
+			return nil
+		}
+		if a.Is4() {
+			v4++
+		} else {
+			v6++
+		}
+	}
+	if v4 > 1 || v6 > 1 {
+		v.fail("keep one of each family; make further addresses peers of their own", "%s has several addresses of one family", v.what)
+	}
+	return addrs
+}
+
+// peerSecret is the peer's own secret, or that of the identity.
+func (b *builder) peerSecret(p *Peer, o object) {
+	p.PSK = b.psk(o)
+	_, own := o.fields["psk"]
+	_, ownFile := o.fields["psk_file"]
+	if own || ownFile || p.Identity == nil {
+		return
+	}
+	p.PSK = p.Identity.PSK
+	if !p.Identity.hasSecret {
+		o.fail("add psk_file to the peer or to identity "+p.Identity.Name, "%s has no secret, and neither has identity %s", o.what, p.Identity.Name)
+	}
+}
+
+// virtualIP reads true, false, a family, an address, or a list of these.
+func (v value) virtualIP(p *Peer) {
+	for _, item := range v.items() {
+		s, ok := item.text()
+		if !ok {
+			continue
+		}
+		switch s {
+		case "true":
+			p.VirtualIP4, p.VirtualIP6 = true, true
+			continue
+		case "false":
+			continue
+		case "ipv4", "0.0.0.0":
+			p.VirtualIP4 = true
+			continue
+		case "ipv6", "::":
+			p.VirtualIP6 = true
+			continue
+		}
+		a, err := netip.ParseAddr(s)
+		if err != nil || a.Zone() != "" || a.IsMulticast() {
+			item.fail("write true, false, ipv4, ipv6 or an address to ask for", "%s is %q", v.what, s)
+			continue
+		}
+		if a = a.Unmap(); a.Is4() {
+			p.VirtualIP4, p.Want4 = true, a
+		} else {
+			p.VirtualIP6, p.Want6 = true, a
+		}
+	}
+}

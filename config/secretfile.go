@@ -1,0 +1,145 @@
+package config
+
+import (
+	"bytes"
+	"io/fs"
+	"os"
+	"strings"
+
+	"warren/ike"
+)
+
+// leastSecret is the length in bytes under which a secret can hardly have the
+// 128 bits that keep a recorded exchange from being guessed (RFC 7296, Section
+// 2.15).
+const leastSecret = 16
+
+// psk reads the secret that o holds or names; nil if it has none.
+func (b *builder) psk(o object) Secret {
+	inline, ok := o.get("psk")
+	file, ok2 := o.get("psk_file")
+	switch {
+	case ok && ok2:
+		b.fail(o.keys["psk_file"], "keep one of them", "%s has both psk and psk_file", o.what)
+	case ok:
+		s, ok := inline.text()
+		if !ok {
+			return nil
+		}
+		b.inline = append(b.inline, o.keys["psk"])
+		inline.at = o.keys["psk"]
+		inline.judgeSecret(s)
+		return Secret(s)
+	case ok2:
+		return b.pskFile(file)
+	}
+	return nil
+}
+
+// judgeSecret complains about a secret that is easy to guess, without showing
+// or measuring it too closely.
+func (v value) judgeSecret(s string) {
+	switch {
+	case s == "":
+		v.fail("make one with: head -c 32 /dev/urandom | base64", "%s is empty", v.what)
+	case len(s) < leastSecret:
+		v.r.warn(v.at, "make one with: head -c 32 /dev/urandom | base64",
+			"%s is shorter than %d characters and can be guessed by who records or fakes one exchange", v.what, leastSecret)
+	}
+}
+
+// pskFile reads a file that holds one secret; the newline at its end is not
+// part of it.
+func (b *builder) pskFile(v value) Secret {
+	src := b.secretFile(v)
+	if src == nil {
+		return nil
+	}
+	s := strings.TrimRight(string(src), "\r\n")
+	if strings.Contains(s, "\n") {
+		v.fail("keep the secret alone in the file", "%s: the file has more than one line", v.what)
+		return nil
+	}
+	v.judgeSecret(s)
+	return Secret(s)
+}
+
+// secretFile reads a file that only its owner may read; nil after noting why
+// not, or when secrets are not wanted.
+func (b *builder) secretFile(v value) []byte {
+	name, ok := v.text()
+	if !ok || b.opt.NoSecrets {
+		return nil
+	}
+	path := b.beside(name)
+	info, err := os.Stat(path)
+	if err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
+		v.fail("run: chmod 600 "+path, "%s: others can access %s (mode %04o)", v.what, path, info.Mode().Perm())
+		return nil
+	}
+	src, err := readFile(path)
+	if err != nil {
+		v.fail("put the secret there, readable by the user that runs warren, with mode 0600", "%s: %s: %v", v.what, path, err)
+		return nil
+	}
+	return src
+}
+
+// secretsFile reads one "id: secret" a line. Messages name lines, never what is
+// on them.
+func (b *builder) secretsFile(v value) map[string]Secret {
+	src := b.secretFile(v)
+	if src == nil {
+		return nil
+	}
+	out := map[string]Secret{}
+	for i, line := range bytes.Split(src, []byte("\n")) {
+		text := strings.TrimSpace(string(line))
+		if text == "" || strings.HasPrefix(text, "#") {
+			continue
+		}
+		id, secret, ok := cutSecret(text)
+		if _, err := ike.ParseID(id); !ok || err != nil {
+			v.fail("write `id: secret`", "%s: line %d is not an identity, a colon, a space and a secret", v.what, i+1)
+			continue
+		}
+		if _, twice := out[id]; twice {
+			v.fail("keep one of them", "%s: line %d is for an identity that an earlier line is for", v.what, i+1)
+			continue
+		}
+		if len(secret) < leastSecret {
+			b.warn(v.at, "make one with: head -c 32 /dev/urandom | base64",
+				"%s: the secret on line %d is shorter than %d characters and can be guessed", v.what, i+1, leastSecret)
+		}
+		out[id] = Secret(secret)
+	}
+	if len(out) == 0 {
+		b.warn(v.at, "add lines `id: secret`", "%s: the file has no secrets, so nobody can come in", v.what)
+	}
+	return out
+}
+
+// cutSecret splits "id: secret". The colon is followed by a blank, so that
+// identities may hold colons.
+func cutSecret(line string) (id, secret string, ok bool) {
+	for _, sep := range []string{": ", ":\t"} {
+		if id, secret, ok = strings.Cut(line, sep); ok {
+			secret = strings.TrimSpace(secret)
+			if n := len(secret); n >= 2 && (secret[0] == '"' || secret[0] == '\'') && secret[n-1] == secret[0] {
+				secret = secret[1 : n-1]
+			}
+			return strings.Trim(strings.TrimSpace(id), `"'`), secret, secret != ""
+		}
+	}
+	return "", "", false
+}
+
+// checkMode refuses a configuration that holds a secret and that others can
+// read.
+func (b *builder) checkMode() {
+	if b.opt.NoSecrets || len(b.inline) == 0 || b.mode.Perm()&0o077 == 0 || b.mode&fs.ModeType != 0 {
+		return
+	}
+	b.fail(b.inline[0], "run: chmod 600 "+b.file+", or move the secret to a psk_file",
+		"this file holds a secret, and others can access it (mode %04o)", b.mode.Perm())
+}
