@@ -1,0 +1,409 @@
+package esp
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+
+	"warren/packet"
+)
+
+func TestSealOpen(t *testing.T) {
+	for _, s := range suites {
+		sealer, opener := newPair(t, s)
+		for _, n := range []int{0, 1, 2, 3, 4, 5, 20, 63, 64, 65, 1400, 1438, 65535} {
+			inner := plaintext(n)
+			p := newPacket(inner)
+			sealer.Seal(p, testSPI, 7, packet.ProtoIPv4)
+			if p.Drop != packet.Live || p.Len() != s.SealedLen(n) || p.Len()%4 != 0 {
+				t.Fatalf("%v, %d bytes: sealed %d bytes (%v), want %d", s, n, p.Len(), p.Drop, s.SealedLen(n))
+			}
+			if h, ok := ParseHeader(p.Bytes()); !ok || h.SPI() != testSPI || h.SeqLo() != 7 {
+				t.Errorf("%v, %d bytes: header %x", s, n, h)
+			}
+			next, ok := opener.Open(p, 7)
+			if !ok || next != packet.ProtoIPv4 || !bytes.Equal(p.Bytes(), inner) {
+				t.Errorf("%v, %d bytes: opened %d bytes, next header %d, %v", s, n, p.Len(), next, p.Drop)
+			}
+		}
+	}
+}
+
+// TestSealNested seals eight layers with UDP and IPv6 headers between them in
+// one standard buffer.
+func TestSealNested(t *testing.T) {
+	sealer, opener := newPair(t, suites[1])
+	inner := plaintext(101)
+	p := newPacket(inner)
+	for seq := uint64(1); seq <= 8; seq++ {
+		sealer.Seal(p, testSPI, seq, packet.ProtoIPv6)
+		if p.Prepend(packet.IPv6HeaderLen+packet.UDPHeaderLen) == nil {
+			t.Fatalf("no headroom for layer %d", seq)
+		}
+	}
+	for seq := uint64(8); seq >= 1; seq-- {
+		p.TrimFront(packet.IPv6HeaderLen + packet.UDPHeaderLen)
+		if _, ok := opener.Open(p, seq); !ok {
+			t.Fatalf("layer %d: %v", seq, p.Drop)
+		}
+	}
+	if !bytes.Equal(p.Bytes(), inner) {
+		t.Errorf("got %x, want %x", p.Bytes(), inner)
+	}
+}
+
+func TestSealRefuses(t *testing.T) {
+	for _, s := range suites {
+		sealer, _ := newPair(t, s)
+		inner := plaintext(61) // 1 byte of padding
+		tests := map[string]struct {
+			seq                uint64
+			headroom, tailroom int
+			drop               packet.Drop
+		}{
+			"room to the byte":     {1, frontLen, 1 + trailerLen + icvLen, packet.Live},
+			"headroom a byte less": {1, frontLen - 1, 100, packet.NoRoom},
+			"tailroom a byte less": {1, 100, trailerLen + icvLen, packet.NoRoom},
+			"number 0":             {0, 100, 100, packet.SeqExhausted},
+			"last number of 32":    {1<<32 - 1, 100, 100, packet.Live},
+			"beyond 32 bits": {1 << 32, 100, 100,
+				map[bool]packet.Drop{true: packet.Live, false: packet.SeqExhausted}[s.ESN]},
+		}
+		for name, tt := range tests {
+			p := packet.New(0)
+			end := len(p.Buffer()) - tt.tailroom
+			if tt.headroom < 100 {
+				end = tt.headroom + len(inner)
+			}
+			p.SetWindow(end-len(inner), end)
+			copy(p.Bytes(), inner)
+			sealer.Seal(p, testSPI, tt.seq, packet.ProtoIPv4)
+			if p.Drop != tt.drop {
+				t.Errorf("%v, %s: %v, want %v", s, name, p.Drop, tt.drop)
+			}
+			if p.Drop != packet.Live && !bytes.Equal(p.Bytes(), inner) {
+				t.Errorf("%v, %s: the refused packet changed", s, name)
+			}
+		}
+		p := newPacket(inner)
+		p.Drop = packet.Discard
+		sealer.Seal(p, testSPI, 1, packet.ProtoIPv4)
+		if p.Drop != packet.Discard || !bytes.Equal(p.Bytes(), inner) {
+			t.Errorf("%v: a packet refused before became %v", s, p.Drop)
+		}
+	}
+}
+
+func TestSealBatch(t *testing.T) {
+	sealer, opener := newPair(t, suites[0])
+	b := packet.NewBatch(3, 64)
+	for _, p := range b {
+		p.Set(plaintext(40))
+	}
+	b[1].Drop = packet.TooBig
+	sealer.SealBatch(b, testSPI, 10, packet.ProtoIPv4)
+	for i, want := range []packet.Drop{packet.Live, packet.TooBig, packet.Live} {
+		if b[i].Drop != want {
+			t.Errorf("packet %d: %v, want %v", i, b[i].Drop, want)
+		}
+	}
+	if h, _ := ParseHeader(b[2].Bytes()); h.SeqLo() != 12 {
+		t.Errorf("third packet has number %d, want 12", h.SeqLo())
+	}
+	if _, ok := opener.Open(b[2], 12); !ok {
+		t.Errorf("third packet: %v", b[2].Drop)
+	}
+}
+
+// TestShortPackets: every length from 0 on, of noise and of a cut-off packet
+// (CASES B.1, Bindview 2002).
+func TestShortPackets(t *testing.T) {
+	for _, s := range suites {
+		sealer, opener := newPair(t, s)
+		p := newPacket(plaintext(64))
+		sealer.Seal(p, testSPI, 1, packet.ProtoIPv4)
+		whole := bytes.Clone(p.Bytes())
+		for n := range len(whole) {
+			p := newPacket(whole[:n])
+			want := packet.AuthFailed
+			if n < minLen {
+				want = packet.Runt
+			}
+			if _, ok := opener.Open(p, 1); ok || p.Drop != want {
+				t.Errorf("%v, %d bytes: %v, want %v", s, n, p.Drop, want)
+			}
+		}
+	}
+}
+
+// TestVPPPad: authenticated packets with trailers that lie (CASES B.1, VPP pad
+// test).
+func TestVPPPad(t *testing.T) {
+	body := plaintext(24)
+	pad := make([]byte, 255)
+	for i := range pad {
+		pad[i] = byte(i + 1)
+	}
+	tests := map[string]struct {
+		plain []byte
+		len   int // of what comes out, -1 where it is refused
+	}{
+		"pad length 255 of 28 bytes":    {slices.Concat(body, []byte{0, 0, 255, 4}), -1},
+		"pad length all but one":        {slices.Concat(pad[:26], []byte{26, 4}), 0},
+		"pad length one too many":       {slices.Concat(pad[:26], []byte{27, 4}), -1},
+		"pad of 255":                    {slices.Concat(body, pad, []byte{255, 4}), 24},
+		"no padding":                    {slices.Concat(body, []byte{0, 4}), 24},
+		"1, 2":                          {slices.Concat(body, []byte{1, 2, 2, 4}), 24},
+		"0, 0":                          {slices.Concat(body, []byte{0, 0, 2, 4}), -1},
+		"1, 1":                          {slices.Concat(body, []byte{1, 1, 2, 4}), -1},
+		"2, 1":                          {slices.Concat(body, []byte{2, 1, 2, 4}), -1},
+		"last of 255 is wrong":          {slices.Concat(body, pad[:254], []byte{0, 255, 4}), -1},
+		"trailer alone, pad 2":          {[]byte{1, 2, 2, 4}, 0},
+		"trailer alone, 3 of 2 present": {[]byte{1, 2, 3, 4}, -1},
+	}
+	for _, s := range suites {
+		_, opener := newPair(t, s)
+		for name, tt := range tests {
+			p := newPacket(opener.sealRaw(testSPI, 1, tt.plain))
+			next, ok := opener.Open(p, 1)
+			if tt.len < 0 {
+				if ok || p.Drop != packet.BadPadding {
+					t.Errorf("%v, %s: %v, want %v", s, name, p.Drop, packet.BadPadding)
+				}
+				continue
+			}
+			if !ok || next != 4 || !bytes.Equal(p.Bytes(), tt.plain[:tt.len]) {
+				t.Errorf("%v, %s: %d bytes, %v, want %d", s, name, p.Len(), p.Drop, tt.len)
+			}
+		}
+	}
+}
+
+// TestFragmentNextHeader: every next header comes out as it was sent; which are
+// allowed is the caller's to say (CASES B.1, Windows CVE-2022-34718).
+func TestFragmentNextHeader(t *testing.T) {
+	sealer, opener := newPair(t, suites[0])
+	for next := range 256 {
+		p := newPacket(plaintext(40))
+		sealer.Seal(p, testSPI, 1, uint8(next))
+		if got, ok := opener.Open(p, 1); !ok || int(got) != next || p.Len() != 40 {
+			t.Errorf("next header %d comes out as %d, %v", next, got, p.Drop)
+		}
+	}
+}
+
+// TestReservedSPI: an SPI of 0 to 255 names no SA (CASES B.1, CVE-2025-39965).
+func TestReservedSPI(t *testing.T) {
+	for spi := range uint32(300) {
+		b := binary.BigEndian.AppendUint32(nil, spi)
+		b = binary.BigEndian.AppendUint32(b, 5)
+		h, ok := ParseHeader(b)
+		if ok != (spi > 255) || h.SPI() != SPI(spi) || h.SeqLo() != 5 {
+			t.Errorf("spi %d: %v, %v", spi, h.SPI(), ok)
+		}
+		if h, ok := ParseHeader(b[:7]); ok || h != nil {
+			t.Errorf("spi %d: seven bytes are a header", spi)
+		}
+	}
+}
+
+// TestOpenRefusesOtherSequence: the high half is authenticated though not sent.
+func TestOpenRefusesOtherSequence(t *testing.T) {
+	for _, s := range suites {
+		sealer, opener := newPair(t, s)
+		p := newPacket(plaintext(40))
+		sealer.Seal(p, testSPI, 5, packet.ProtoIPv4)
+		_, ok := opener.Open(p, 1<<32+5)
+		if ok == s.ESN { // without ESN there is no high half
+			t.Errorf("%v: opened with another high half: %v", s, ok)
+		}
+	}
+}
+
+func TestSuite(t *testing.T) {
+	for _, s := range suites {
+		if got, err := ParseSuite(s.String()); err != nil || got != s {
+			t.Errorf("ParseSuite(%q) = %v, %v", s, got, err)
+		}
+		for _, bad := range []int{0, s.KeyLen() - 1, s.KeyLen() + 1, s.KeyLen() - 4} {
+			if _, err := NewSealer(s, make([]byte, bad)); err == nil {
+				t.Errorf("%v: a key of %d bytes is accepted", s, bad)
+			}
+			if _, err := NewOpener(s, make([]byte, bad)); err == nil {
+				t.Errorf("%v: a key of %d bytes is accepted", s, bad)
+			}
+		}
+		for avail := range 200 {
+			n := s.InnerMTU(avail)
+			if n > 0 && s.SealedLen(n) > avail || s.SealedLen(n+1) <= avail && avail >= minLen {
+				t.Errorf("%v: InnerMTU(%d) = %d, sealed %d, one more %d", s, avail, n, s.SealedLen(n), s.SealedLen(n+1))
+			}
+		}
+	}
+	for _, text := range []string{"", "none", "-esn", "aes128gcm16-noesn", "aes128gcm8"} {
+		if s, err := ParseSuite(text); err == nil {
+			t.Errorf("ParseSuite(%q) = %v", text, s)
+		}
+	}
+	if _, err := NewSealer(Suite{}, nil); err == nil {
+		t.Error("a suite of nothing is accepted")
+	}
+	// DESIGN: three layers of ESP in UDP over IPv4 at 1500.
+	mtu := 1500
+	for _, want := range []int{1438, 1374, 1310} {
+		mtu = suites[0].InnerMTU(mtu - packet.IPv4HeaderLen - packet.UDPHeaderLen)
+		if mtu != want {
+			t.Errorf("inner MTU %d, want %d", mtu, want)
+		}
+	}
+	if got := fmt.Sprint(SPI(0xabc), Tunnel, Transport); got != "0x00000abc tunnel transport" {
+		t.Errorf("printed %q", got)
+	}
+}
+
+// TestGCMIVUniqueness: eight goroutines seal with one Sealer at a time; all
+// packets open, no IV occurs twice (CASES B.1, GCM IV uniqueness).
+func TestGCMIVUniqueness(t *testing.T) {
+	const workers, each = 8, 500
+	sealer, opener := newPair(t, suites[1])
+	var all [workers][][]byte
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			for i := range each {
+				p := newPacket(plaintext(100))
+				sealer.Seal(p, testSPI, uint64(w*each+i+1), packet.ProtoIPv4)
+				all[w] = append(all[w], bytes.Clone(p.Bytes()))
+			}
+		})
+	}
+	wg.Wait()
+	seen := make(map[uint64]bool)
+	for _, b := range slices.Concat(all[:]...) {
+		iv := binary.BigEndian.Uint64(b[HeaderLen:])
+		if seen[iv] {
+			t.Fatalf("IV %d occurs twice", iv)
+		}
+		seen[iv] = true
+		p := newPacket(b)
+		if _, ok := opener.Open(p, iv); !ok || !bytes.Equal(p.Bytes(), plaintext(100)) {
+			t.Fatalf("packet %d: %v", iv, p.Drop)
+		}
+	}
+}
+
+// FuzzOpen changes sealed packets: no change is accepted, and no input panics.
+func FuzzOpen(f *testing.F) {
+	f.Add(uint8(0), []byte("an inner packet"), uint16(3), uint8(1))
+	f.Add(uint8(7), []byte{}, uint16(0xffff), uint8(0x80))
+	f.Add(uint8(1), bytes.Repeat([]byte{1}, 100), uint16(20), uint8(0xff))
+	f.Fuzz(func(t *testing.T, which uint8, data []byte, at uint16, flip uint8) {
+		s := suites[int(which)%len(suites)]
+		sealer, opener := newPair(t, s)
+		noise := newPacket(data)
+		if _, ok := opener.Open(noise, 9); ok {
+			t.Fatal("noise is accepted")
+		}
+		if len(data) > packet.MaxPacket {
+			return
+		}
+		p := newPacket(data)
+		sealer.Seal(p, testSPI, 9, packet.ProtoIPv4)
+		if flip == 0 {
+			if _, ok := opener.Open(p, 9); !ok || !bytes.Equal(p.Bytes(), data) {
+				t.Fatalf("an intact packet is refused: %v", p.Drop)
+			}
+			return
+		}
+		b := p.Bytes()
+		b[int(at)%len(b)] ^= flip
+		if _, ok := opener.Open(p, 9); ok || p.Drop != packet.AuthFailed {
+			t.Fatalf("byte %d changed by %#x is accepted (%v)", int(at)%len(b), flip, p.Drop)
+		}
+	})
+}
+
+// FuzzParseTrailer opens what the fuzzer authenticates.
+func FuzzParseTrailer(f *testing.F) {
+	f.Add([]byte{1, 2, 2, 4})
+	f.Add([]byte{0, 0, 255, 4})
+	f.Fuzz(func(t *testing.T, plain []byte) {
+		next, trail, ok := parseTrailer(plain)
+		if !ok {
+			return
+		}
+		pad := trail - trailerLen
+		if trail > len(plain) || next != plain[len(plain)-1] || pad != int(plain[len(plain)-2]) {
+			t.Fatalf("%x: next header %d, trailer %d", plain, next, trail)
+		}
+		want := make([]byte, trail)
+		putTrailer(want, pad, next)
+		if !bytes.Equal(plain[len(plain)-trail:], want) {
+			t.Errorf("%x ends in %x", plain, want)
+		}
+	})
+}
+
+func TestAllocs(t *testing.T) {
+	for _, s := range suites {
+		sealer, opener := newPair(t, s)
+		b, inner := packet.NewBatch(8, 1500), plaintext(1400)
+		if n := testing.AllocsPerRun(50, func() {
+			for _, p := range b {
+				p.Set(inner)
+			}
+			sealer.SealBatch(b, testSPI, 1, packet.ProtoIPv4)
+			for i, p := range b {
+				if _, ok := opener.Open(p, uint64(i+1)); !ok {
+					t.Fatal(p.Drop)
+				}
+			}
+		}); n != 0 {
+			t.Errorf("%v: sealing and opening a batch allocates %v times, want 0", s, n)
+		}
+	}
+}
+
+func BenchmarkSeal(b *testing.B) {
+	for _, s := range []Suite{suites[1], suites[5], suites[7]} {
+		for _, size := range []int{64, 512, 1400} {
+			b.Run(s.String()+"/"+strconv.Itoa(size), func(b *testing.B) {
+				sealer, _ := newPair(b, s)
+				batch, inner := packet.NewBatch(64, 1500), plaintext(size)
+				b.SetBytes(int64(size * len(batch)))
+				for b.Loop() {
+					for _, p := range batch { // in the time: a TUN read pays this copy too
+						p.Set(inner)
+					}
+					sealer.SealBatch(batch, testSPI, 1, packet.ProtoIPv4)
+				}
+				b.ReportMetric(float64(b.N*len(batch))/b.Elapsed().Seconds(), "pkt/s")
+			})
+		}
+	}
+}
+
+func BenchmarkOpen(b *testing.B) {
+	for _, s := range []Suite{suites[1], suites[5], suites[7]} {
+		for _, size := range []int{64, 512, 1400} {
+			b.Run(s.String()+"/"+strconv.Itoa(size), func(b *testing.B) {
+				sealer, opener := newPair(b, s)
+				sealed := newPacket(plaintext(size))
+				sealer.Seal(sealed, testSPI, 1, packet.ProtoIPv4)
+				p := packet.New(1500)
+				b.SetBytes(int64(size))
+				for b.Loop() {
+					p.Set(sealed.Bytes())
+					if _, ok := opener.Open(p, 1); !ok {
+						b.Fatal(p.Drop)
+					}
+				}
+				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "pkt/s")
+			})
+		}
+	}
+}

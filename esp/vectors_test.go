@@ -1,0 +1,143 @@
+package esp
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"testing"
+
+	"warren/packet"
+)
+
+type espVector struct {
+	TcID       int
+	Key, Salt  hexBytes
+	IV, SPI    hexBytes
+	ESN        bool
+	SeqHi      hexBytes
+	SeqLo      hexBytes
+	Plain      hexBytes `json:"plaintextWithTrailer"`
+	PadLen     int
+	NextHeader uint8
+	Packet     hexBytes `json:"espPacket"`
+}
+
+func (v espVector) seq() uint64 {
+	return binary.BigEndian.Uint64(slices.Concat(append(make([]byte, 4), v.SeqHi...)[len(v.SeqHi):], v.SeqLo))
+}
+
+// check seals and opens the packet of the vector.
+func (v espVector) check(t *testing.T, s Suite) {
+	key := slices.Concat(v.Key, v.Salt)
+	sealer, err := NewSealer(s, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opener, err := NewOpener(s, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inner := v.Plain[:len(v.Plain)-v.PadLen-trailerLen]
+	p := newPacket(inner)
+	sealer.seal(p, SPI(binary.BigEndian.Uint32(v.SPI)), v.seq(), binary.BigEndian.Uint64(v.IV), v.NextHeader)
+	if p.Drop != packet.Live || !bytes.Equal(p.Bytes(), v.Packet) {
+		t.Fatalf("sealed (%v)\ngot  %x\nwant %x", p.Drop, p.Bytes(), v.Packet)
+	}
+	p.Set(v.Packet)
+	next, ok := opener.Open(p, v.seq())
+	if !ok || next != v.NextHeader || !bytes.Equal(p.Bytes(), inner) {
+		t.Errorf("opened (%v), next header %d\ngot  %x\nwant %x", p.Drop, next, p.Bytes(), inner)
+	}
+}
+
+// TestRFC4106Vectors runs the 14 AES-GCM-ESP packets of draft-mcgrew-gcm-test-01.
+func TestRFC4106Vectors(t *testing.T) {
+	var file struct{ Tests []espVector }
+	readJSON(t, "testdata/rfc4106_draft_mcgrew.json", &file)
+	if len(file.Tests) != 14 {
+		t.Fatalf("%d vectors, want 14", len(file.Tests))
+	}
+	ciphers := map[int]Cipher{16: AES128GCM16, 24: AES192GCM16, 32: AES256GCM16}
+	for _, v := range file.Tests {
+		t.Run(fmt.Sprint("case ", v.TcID), func(t *testing.T) {
+			v.check(t, Suite{Cipher: ciphers[len(v.Key)], ESN: v.ESN})
+		})
+	}
+}
+
+// TestRFC7634Vector runs the packet of RFC 7634, Appendix A.
+func TestRFC7634Vector(t *testing.T) {
+	var file struct {
+		ESP struct {
+			espVector
+			Seq     uint32
+			InnerIP hexBytes
+		}
+	}
+	readJSON(t, "testdata/rfc7634.json", &file)
+	v := file.ESP.espVector
+	v.SeqLo = binary.BigEndian.AppendUint32(nil, file.ESP.Seq)
+	v.PadLen = len(v.Plain) - len(file.ESP.InnerIP) - trailerLen
+	v.NextHeader = packet.ProtoIPv4
+	v.check(t, Suite{Cipher: ChaCha20Poly1305})
+}
+
+type aeadGroup struct {
+	IVSize, TagSize int
+	KeySize         int
+	Tests           []struct {
+		TcID                       int
+		Key, IV, AAD, Msg, CT, Tag hexBytes
+		Result                     string
+	}
+}
+
+// TestAEADVectors runs the vectors of other projects through the AEADs as
+// newAEAD builds them: those with the nonce and ICV sizes of ESP.
+func TestAEADVectors(t *testing.T) {
+	aes := map[int]Cipher{128: AES128GCM16, 192: AES192GCM16, 256: AES256GCM16}
+	chacha := map[int]Cipher{256: ChaCha20Poly1305}
+	for _, tt := range []struct {
+		path    string
+		ciphers map[int]Cipher
+		atLeast int
+	}{
+		{"esp/ipsec-mb/gcm_test.json", aes, 15},
+		{"esp/ipsec-mb/chacha20_poly1305_test.json", chacha, 3},
+		{"wycheproof/aes_gcm_test.json", aes, 100},
+		{"wycheproof/chacha20_poly1305_test.json", chacha, 100},
+	} {
+		t.Run(tt.path, func(t *testing.T) {
+			var file struct{ TestGroups []aeadGroup }
+			readJSON(t, "../../shared/vectors/"+tt.path, &file)
+			n := 0
+			for _, g := range file.TestGroups {
+				if g.IVSize == 8*nonceLen && g.TagSize == 8*icvLen {
+					n += g.check(t, tt.ciphers[g.KeySize])
+				}
+			}
+			if n < tt.atLeast {
+				t.Errorf("%d vectors ran, want at least %d", n, tt.atLeast)
+			}
+		})
+	}
+}
+
+func (g aeadGroup) check(t *testing.T, c Cipher) (ran int) {
+	for _, v := range g.Tests {
+		a, err := newAEAD(c, v.Key)
+		if err != nil {
+			t.Fatalf("case %d: %v", v.TcID, err)
+		}
+		sealed := slices.Concat(v.CT, v.Tag)
+		if got := a.Seal(nil, v.IV, v.Msg, v.AAD); (v.Result == "valid") != bytes.Equal(got, sealed) {
+			t.Errorf("case %d: sealed %x, want it to be %s to %x", v.TcID, got, v.Result, sealed)
+		}
+		got, err := a.Open(nil, v.IV, sealed, v.AAD)
+		if (v.Result == "valid") != (err == nil) || err == nil && !bytes.Equal(got, v.Msg) {
+			t.Errorf("case %d (%s): opened %x, %v", v.TcID, v.Result, got, err)
+		}
+	}
+	return len(g.Tests)
+}
