@@ -1,0 +1,47 @@
+package dataplane
+
+import (
+	"net/netip"
+
+	"warren/nest"
+	"warren/packet"
+)
+
+// classify reads the flows of the packets of b, and cuts off what is behind the
+// end that their IP headers name. What no rule could sensibly carry is refused:
+// multicast and link-local packets that a kernel sends on every interface.
+func classify(b packet.Batch) {
+	for _, p := range b {
+		if p.Drop == packet.Live {
+			classifyOne(p)
+		}
+	}
+}
+
+func classifyOne(p *packet.Packet) {
+	p.Flow, p.Info, p.Drop = packet.ParseFlow(p.Bytes())
+	if p.Drop != packet.Live {
+		return
+	}
+	p.TrimBack(p.Len() - p.Info.TotalLen)
+	if !isUnicast(p.Flow.Dst) || !isUnicast(p.Flow.Src) {
+		p.Drop = packet.Multicast
+	}
+}
+
+func isUnicast(a netip.Addr) bool {
+	return !a.IsMulticast() && !a.IsLinkLocalUnicast() && !a.IsUnspecified() &&
+		a != netip.AddrFrom4([4]byte{255, 255, 255, 255})
+}
+
+// decide finds what to do with p, from the cache where it can.
+func (e *egress) decide(v *published, p *packet.Packet) nest.Decision {
+	if d, ok := e.cache.get(&p.Flow, v.gen); ok {
+		e.hits++
+		return d
+	}
+	e.misses++
+	d := v.Decide(p.Flow)
+	e.cache.put(&p.Flow, v.gen, d)
+	return d
+}

@@ -1,0 +1,152 @@
+package dataplane
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"warren/nest"
+	"warren/packet"
+)
+
+// A controlSender sends what does not come from the TUN right now: IKE messages
+// and held packets. It is an egress of its own, under a lock.
+type controlSender struct {
+	mu     sync.Mutex
+	egress *egress
+	one    packet.Batch
+	counts *counts
+}
+
+func newControlSender(d *Dataplane) *controlSender {
+	e := newEgress(d, ways)
+	return &controlSender{egress: e, one: packet.NewBatch(1, packet.MaxPacket), counts: &e.counts}
+}
+
+// markerLen is the length of the non-ESP marker (RFC 3948, Section 2.2).
+const markerLen = 4
+
+// SendIKE sends an IKE message: through the tunnels of via, or on the network
+// where via is nil. natt asks for port-4500 framing. The message is copied.
+func (d *Dataplane) SendIKE(via *nest.Bundle, local, remote netip.AddrPort, natt bool, msg []byte) error {
+	s := d.control
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.counts.in.Add(1)
+	p := s.one[0]
+	p.Set(msg)
+	p.Local, p.Remote = local, remote
+	var err error
+	if via == nil {
+		d.addressIKE(p, natt)
+		err = d.transmit(s.one, s.counts)
+	} else {
+		err = s.sealIKE(via, p, natt)
+	}
+	switch {
+	case errors.Is(err, net.ErrClosed):
+		return fmt.Errorf("dataplane: send ike to %v: %w", remote, err)
+	case err != nil:
+		return err
+	case p.Drop != packet.Live:
+		return fmt.Errorf("dataplane: send ike to %v: %v", remote, p.Drop)
+	}
+	return nil
+}
+
+// addressIKE chooses the socket by the framing.
+func (d *Dataplane) addressIKE(p *packet.Packet, natt bool) {
+	port := d.ports.IKE
+	if natt {
+		port = d.ports.NATT
+	}
+	p.Kind = packet.KindIKE
+	p.Local = netip.AddrPortFrom(p.Local.Addr(), port)
+}
+
+// sealIKE makes an inner packet of the message and sends it through via.
+func (s *controlSender) sealIKE(via *nest.Bundle, p *packet.Packet, natt bool) error {
+	e := s.egress
+	if p.Drop == packet.Live && !wrapIKE(p, natt) {
+		p.Drop = packet.Malformed
+	}
+	if p.Drop == packet.Live {
+		p.Flow, p.Info, p.Drop = packet.ParseFlow(p.Bytes())
+	}
+	if p.Drop != packet.Live {
+		s.counts.drop(p.Drop)
+		return nil
+	}
+	e.run.bundle = via
+	switch {
+	case p.Len() <= int(via.MTU):
+		e.out = append(e.out, p)
+	case mayFragment(p, via):
+		e.tooBig(p, via)
+	default:
+		p.Drop = packet.TooBig
+		s.counts.drop(p.Drop)
+	}
+	return e.flush()
+}
+
+// wrapIKE puts UDP and IP headers before the message. DF is not set: the message
+// may be larger than the tunnel takes, and IKE has no other way to cut it.
+func wrapIKE(p *packet.Packet, natt bool) bool {
+	local, remote := p.Local, p.Remote
+	if local.Addr().Is4() != remote.Addr().Is4() || !local.IsValid() || !remote.IsValid() {
+		return false
+	}
+	if natt {
+		clear(p.Prepend(markerLen))
+	}
+	packet.PutUDP(p.Prepend(packet.UDPHeaderLen), local.Port(), remote.Port(), p.Len())
+	h := packet.IPHeader{Src: local.Addr(), Dst: remote.Addr(), Proto: packet.ProtoUDP, TTL: 64}
+	n := packet.IPv4HeaderLen
+	if h.Src.Is6() {
+		n = packet.IPv6HeaderLen
+	}
+	front := p.Prepend(n)
+	h.Len = p.Len()
+	packet.PutIP(front, h)
+	return packet.SetUDPChecksum(p.Bytes())
+}
+
+// Release sends the packets held under key, in the order in which they came, by
+// the newest view: call it after Publish. Packets whose chain is still not up
+// are held on.
+func (d *Dataplane) Release(key nest.Key) {
+	d.release(d.hold.take(key, time.Now()), func(e *egress, v *published, p *packet.Packet) {
+		e.dispatch(v, p, time.Now())
+	})
+}
+
+// Refuse answers the packets held under key with ICMP unreachable.
+func (d *Dataplane) Refuse(key nest.Key) {
+	d.release(d.hold.take(key, time.Now()), func(e *egress, _ *published, p *packet.Packet) {
+		e.answers.unreachable(p.Bytes(), p.Flow.Dst)
+		e.counts.drop(packet.Unreachable)
+	})
+}
+
+// release does something with packets that were held.
+func (d *Dataplane) release(list []heldPacket, do func(*egress, *published, *packet.Packet)) {
+	s := d.control
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(list) > 0 {
+		v := d.view.Load()
+		n := min(len(list), d.opt.Limits.Batch)
+		for _, h := range list[:n] {
+			p := packet.New(len(h.data))
+			p.Set(h.data)
+			p.Flow, p.Info, p.Drop = packet.ParseFlow(p.Bytes())
+			do(s.egress, v, p)
+		}
+		list = list[n:]
+		_ = s.egress.flush() // closed: counted as shutdown
+	}
+}

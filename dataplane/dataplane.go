@@ -1,0 +1,206 @@
+// Package dataplane moves packets between the TUN and the underlay, through
+// nested ESP layers.
+//
+// An egress worker reads the TUN: classify (5-tuple, flow cache, view), prepare
+// (MTU, MSS, source translation), seal (each layer in place, innermost first),
+// send. An ingress worker per underlay reader opens layer after layer, checks
+// for each that it came through the layer its SA is bound to and that its
+// selectors cover what was inside, and delivers to the TUN or hands IKE to the
+// control plane. What the workers work by is one immutable view, see
+// [Dataplane.Publish]. Packets whose chain is not up wait in a bounded queue.
+//
+// It implements the dataplane side of RFC 4301 (Sections 5, 7 and 8), RFC 3948,
+// RFC 6040 and RFC 1191/8201. Not implemented: reassembly of inner fragments that
+// hold ESP or IKE (they are dropped as fragment), transport mode for packets
+// with IPv4 options or IPv6 extension headers, NAT keepalives of its own, and
+// more than one egress worker.
+package dataplane
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"warren/nest"
+	"warren/packet"
+	"warren/sa"
+	"warren/tun"
+	"warren/underlay"
+)
+
+// A View says what to do with packets: a *nest.View. It is immutable.
+type View interface {
+	Decide(f packet.Flow) nest.Decision
+	Layer(id sa.Layer) *nest.LayerInfo
+}
+
+// A Handler is told what the dataplane cannot decide. Its methods are called
+// from workers and must not block.
+type Handler interface {
+	// IKE is given a message that arrived from the network or inside a layer.
+	IKE(m Message)
+
+	// Need reports a packet that is held under key because its chain is not up.
+	Need(f packet.Flow, key nest.Key)
+
+	// PathMTU reports that IP packets to remote may have at most mtu bytes when
+	// sent inside layer via, or on the network for sa.Network. What comes from
+	// inside a layer is only as true as the peers of that layer.
+	PathMTU(via sa.Layer, remote netip.Addr, mtu int)
+}
+
+// A Message is an IKE message with where it came from.
+type Message struct {
+	Via           sa.Layer // the layer it came out of; sa.Network for none
+	Local, Remote netip.AddrPort
+	NATT          bool   // it came with a non-ESP marker, which is gone
+	Data          []byte // owned by the callee
+}
+
+// Limits bound what traffic can make the dataplane keep. Zero means the default.
+type Limits struct {
+	Flows        int           // cached flows; 1048576
+	Depth        int           // nested layers of one packet; 8
+	QueueBytes   int           // held for one chain; 256 KiB
+	QueuePackets int           // held for one chain; 256
+	QueueChains  int           // chains with held packets; 256
+	QueueTTL     time.Duration // how long a packet is held; 10s
+	Batch        int           // packets that go through the stages together; 128
+}
+
+func (l Limits) withDefaults() Limits {
+	l.Flows = cmp.Or(l.Flows, 1<<20)
+	l.Depth = cmp.Or(l.Depth, 8)
+	l.QueueBytes = cmp.Or(l.QueueBytes, 256<<10)
+	l.QueuePackets = cmp.Or(l.QueuePackets, 256)
+	l.QueueChains = cmp.Or(l.QueueChains, 256)
+	l.QueueTTL = cmp.Or(l.QueueTTL, 10*time.Second)
+	l.Batch = cmp.Or(l.Batch, 128)
+	return l
+}
+
+// Options are what a Dataplane works with. Tun, Underlay, SAD and Handler are
+// required; the first two are closed by Close.
+type Options struct {
+	Tun      tun.Device
+	Underlay underlay.Underlay
+	SAD      *sa.SAD
+	Handler  Handler
+	Limits   Limits
+	Log      *slog.Logger // lifecycle only; nil discards
+}
+
+// A Dataplane is the workers between a TUN and an underlay. Its methods may be
+// called from any goroutine.
+type Dataplane struct {
+	opt   Options
+	ports underlay.Info
+	view  atomic.Pointer[published]
+	gen   atomic.Uint64
+
+	hold    *holdQueue
+	control *controlSender
+	egress  *egress
+	ingress []*ingress
+	paths   pathMTUs
+
+	start, stop sync.Once
+	workers     sync.WaitGroup
+	stopping    chan struct{}
+	failed      atomic.Pointer[error]
+}
+
+// published is a view with the number that tells cached decisions whether they
+// are still its.
+type published struct {
+	View
+	gen uint64
+}
+
+// New returns a Dataplane that refuses all packets until a view is published.
+func New(o Options) (*Dataplane, error) {
+	if o.Tun == nil || o.Underlay == nil || o.SAD == nil || o.Handler == nil {
+		return nil, errors.New("dataplane: Tun, Underlay, SAD and Handler are required")
+	}
+	o.Limits = o.Limits.withDefaults()
+	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
+	d := &Dataplane{opt: o, ports: o.Underlay.Info(), stopping: make(chan struct{})}
+	d.Publish(new(nest.View))
+	d.hold = newHoldQueue(o.Limits)
+	d.control = newControlSender(d)
+	d.egress = newEgress(d, o.Limits.Flows)
+	for _, r := range o.Underlay.Readers() {
+		d.ingress = append(d.ingress, newIngress(d, r))
+	}
+	return d, nil
+}
+
+// Publish makes v the view of all workers, from their next batch on.
+func (d *Dataplane) Publish(v View) {
+	d.view.Store(&published{v, d.gen.Add(1)})
+}
+
+// Start starts the workers. A second call does nothing.
+func (d *Dataplane) Start() {
+	d.start.Do(func() {
+		d.run("egress", d.egress.work)
+		for i, w := range d.ingress {
+			d.run(fmt.Sprintf("ingress %d", i), w.work)
+		}
+		d.workers.Go(d.expire)
+	})
+}
+
+// run starts a worker, and notes an error that ended it while nobody stopped it.
+func (d *Dataplane) run(name string, work func() error) {
+	d.workers.Go(func() {
+		err := work()
+		select {
+		case <-d.stopping:
+		default:
+			d.opt.Log.Error("worker ended", "worker", name, "err", err)
+			err = fmt.Errorf("dataplane: %s: %w", name, err)
+			d.failed.CompareAndSwap(nil, &err)
+		}
+	})
+}
+
+// Err returns why a worker ended by itself, nil while all work.
+func (d *Dataplane) Err() error {
+	if p := d.failed.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// Close closes both edges, ends the workers and drops what is held. A second
+// call does nothing.
+func (d *Dataplane) Close() error {
+	var err error
+	d.stop.Do(func() {
+		close(d.stopping)
+		err = errors.Join(d.opt.Tun.Close(), d.opt.Underlay.Close())
+		d.workers.Wait()
+		d.hold.dropAll(packet.Shutdown)
+	})
+	return err
+}
+
+// expire ends the time of held packets.
+func (d *Dataplane) expire() {
+	t := time.NewTicker(d.opt.Limits.QueueTTL / 4)
+	defer t.Stop()
+	for {
+		select {
+		case <-d.stopping:
+			return
+		case now := <-t.C:
+			d.hold.expire(now)
+		}
+	}
+}

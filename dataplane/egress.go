@@ -1,0 +1,196 @@
+package dataplane
+
+import (
+	"time"
+
+	"warren/nest"
+	"warren/packet"
+)
+
+const (
+	maxFragments = 64   // spare packets of a batch
+	spareLen     = 9216 // of one: no chain's MTU is larger on anything but loopback
+	maxAnswers   = 64   // ICMP errors for one batch
+)
+
+// An egress takes packets from the TUN, or from the hold queue, to the
+// underlay. It belongs to one goroutine, or to whoever holds the lock of the
+// controlSender.
+type egress struct {
+	d       *Dataplane
+	cache   *flowCache
+	answers *answers
+	spare   packet.Batch // for fragments
+	used    int          // of spare
+	out     packet.Batch // what goes to the underlay, in order
+	run     struct {     // the tail of out that is sealed together
+		from   int
+		bundle *nest.Bundle
+	}
+	lastNeed     nest.Key // told to the Handler in this batch already
+	hits, misses uint64
+	counts       counts
+}
+
+func newEgress(d *Dataplane, flows int) *egress {
+	return &egress{
+		d:       d,
+		cache:   newFlowCache(flows),
+		answers: newAnswers(maxAnswers),
+		spare:   packet.NewBatch(maxFragments, spareLen),
+		out:     make(packet.Batch, 0, d.opt.Limits.Batch+maxFragments),
+	}
+}
+
+// work is the egress worker.
+func (e *egress) work() error {
+	all := packet.NewBatch(e.d.opt.Limits.Batch, packet.MaxPacket)
+	for {
+		n, err := e.d.opt.Tun.ReadBatch(all)
+		if err != nil {
+			return err
+		}
+		e.counts.in.Add(uint64(n))
+		if err := e.batch(all[:n]); err != nil {
+			return err
+		}
+	}
+}
+
+// batch takes packets all the way: one view, one write.
+func (e *egress) batch(b packet.Batch) error {
+	v := e.d.view.Load()
+	var bytes uint64
+	for _, p := range b {
+		bytes += uint64(p.Len())
+	}
+	e.counts.bytes.Add(bytes)
+	classify(b)
+	now := time.Now()
+	for _, p := range b {
+		e.dispatch(v, p, now)
+	}
+	return e.flush()
+}
+
+// dispatch carries out the decision about p: on the way to be sealed, held, or
+// refused and counted.
+func (e *egress) dispatch(v *published, p *packet.Packet, now time.Time) {
+	if p.Drop != packet.Live {
+		e.counts.drop(p.Drop)
+		return
+	}
+	d := e.decide(v, p)
+	switch d.Verdict {
+	case nest.Send:
+		e.send(p, d.Bundle)
+	case nest.Hold:
+		e.d.hold.add(d.Key, p, now)
+		if d.Key != e.lastNeed {
+			e.lastNeed = d.Key
+			e.d.opt.Handler.Need(p.Flow, d.Key)
+		}
+	case nest.Unreachable:
+		e.answers.unreachable(p.Bytes(), p.Flow.Dst)
+		e.counts.drop(packet.Unreachable)
+	default:
+		e.counts.drop(reason(d))
+	}
+}
+
+// reason is why a decision refuses a packet.
+func reason(d nest.Decision) packet.Drop {
+	switch {
+	case d.Drop != packet.Live:
+		return d.Drop
+	case d.Verdict == nest.Bypass:
+		return packet.BypassOnTUN
+	}
+	return packet.Discard
+}
+
+// send puts p on the way through bundle.
+func (e *egress) send(p *packet.Packet, bundle *nest.Bundle) {
+	if e.run.bundle != bundle {
+		e.sealRun()
+		e.run.bundle = bundle
+	}
+	if !prepare(p, bundle) {
+		e.tooBig(p, bundle)
+		return
+	}
+	e.out = append(e.out, p)
+}
+
+// tooBig fragments a packet that is larger than its chain's MTU, where it may be,
+// and answers it otherwise, with the innermost figure.
+func (e *egress) tooBig(p *packet.Packet, bundle *nest.Bundle) {
+	if mayFragment(p, bundle) {
+		n, ok := fragment(p, int(bundle.MTU), e.spare[e.used:])
+		if ok {
+			e.counts.extra.Add(uint64(n))
+			e.add(p, bundle)
+			for _, f := range e.spare[e.used : e.used+n] {
+				e.add(f, bundle)
+			}
+			e.used += n
+			return
+		}
+	}
+	e.answers.tooBig(p.Bytes(), int(bundle.MTU), p.Flow.Dst)
+	e.counts.drop(packet.TooBig)
+}
+
+// add puts a fragment on the way.
+func (e *egress) add(p *packet.Packet, bundle *nest.Bundle) {
+	translateSource(p, bundle)
+	e.out = append(e.out, p)
+}
+
+// sealRun seals what has gathered for one bundle.
+func (e *egress) sealRun() {
+	b := e.out[e.run.from:]
+	e.run.from = len(e.out)
+	if len(b) == 0 {
+		return
+	}
+	seal(b, e.run.bundle)
+	if e.run.bundle.Used != nil {
+		e.run.bundle.Used.Add(uint64(len(b)))
+	}
+}
+
+// flush seals the last run, sends everything, counts it, and writes the answers.
+func (e *egress) flush() error {
+	e.sealRun()
+	err := e.d.transmit(e.out, &e.counts)
+	e.out, e.run.from, e.run.bundle, e.used = e.out[:0], 0, nil, 0
+	e.lastNeed = ""
+	e.counts.hits.Add(e.hits)
+	e.counts.misses.Add(e.misses)
+	e.hits, e.misses = 0, 0
+	if a := e.answers.take(); len(a) > 0 && err == nil {
+		n, werr := e.d.opt.Tun.WriteBatch(a)
+		e.counts.answers.Add(uint64(n))
+		err = werr
+	}
+	return err
+}
+
+// transmit gives sealed packets to the underlay and counts what became of each.
+func (d *Dataplane) transmit(b packet.Batch, c *counts) error {
+	if len(b) == 0 {
+		return nil
+	}
+	_, err := d.opt.Underlay.WriteBatch(b)
+	if err != nil {
+		refuse(b, packet.Shutdown)
+	}
+	c.out.Add(c.dropped(b))
+	for _, p := range b {
+		if p.Drop == packet.TooBig {
+			d.paths.ask(d, p.Local.Addr(), p.Remote.Addr())
+		}
+	}
+	return err
+}

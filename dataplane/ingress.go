@@ -1,0 +1,78 @@
+package dataplane
+
+import (
+	"warren/packet"
+	"warren/underlay"
+)
+
+// An ingress takes datagrams from one underlay reader to the TUN or to the
+// Handler. It belongs to one goroutine.
+type ingress struct {
+	d       *Dataplane
+	reader  underlay.Reader
+	opener  opener
+	deliver packet.Batch // what goes to the TUN
+	counts  counts
+}
+
+func newIngress(d *Dataplane, r underlay.Reader) *ingress {
+	return &ingress{
+		d:       d,
+		reader:  r,
+		opener:  opener{d: d},
+		deliver: make(packet.Batch, 0, d.opt.Limits.Batch),
+	}
+}
+
+// work is the ingress worker.
+func (w *ingress) work() error {
+	all := packet.NewBatch(w.d.opt.Limits.Batch, packet.MaxPacket)
+	for {
+		n, err := w.reader.ReadBatch(all)
+		if err != nil {
+			return err
+		}
+		if err := w.batch(all[:n]); err != nil {
+			return err
+		}
+	}
+}
+
+// batch takes datagrams all the way: one view, one write.
+func (w *ingress) batch(b packet.Batch) error {
+	w.counts.in.Add(uint64(len(b)))
+	v := w.d.view.Load()
+	for _, p := range b {
+		switch w.opener.open(v, p) {
+		case toTUN:
+			w.deliver = append(w.deliver, p)
+		case toControl:
+			w.counts.control.Add(1)
+		case refused:
+			w.counts.drop(p.Drop)
+		}
+	}
+	w.opener.count()
+	return w.flush()
+}
+
+// flush writes what has gathered to the TUN and counts it.
+func (w *ingress) flush() error {
+	b := w.deliver
+	w.deliver = w.deliver[:0]
+	if len(b) == 0 {
+		return nil
+	}
+	var bytes uint64
+	for _, p := range b {
+		bytes += uint64(p.Len())
+	}
+	_, err := w.d.opt.Tun.WriteBatch(b)
+	if err != nil {
+		refuse(b, packet.Shutdown)
+		bytes = 0
+	}
+	w.counts.out.Add(w.counts.dropped(b))
+	w.counts.bytes.Add(bytes)
+	return err
+}

@@ -1,0 +1,193 @@
+package dataplane
+
+import (
+	"encoding/binary"
+
+	"warren/esp"
+	"warren/nest"
+	"warren/packet"
+	"warren/sa"
+)
+
+// seal puts the live packets of b through the layers of their bundle, innermost
+// first and in place, and addresses them for the underlay. A packet's window is
+// an IP packet of Info's shape before, and what the underlay carries after.
+func seal(b packet.Batch, bundle *nest.Bundle) {
+	for _, p := range b {
+		p.TOS = p.Info.TOS
+	}
+	for i := range bundle.Layers {
+		sealLayer(b, layer{&bundle.Layers[i], i+1 == len(bundle.Layers)})
+	}
+	kind := packet.KindESP
+	if bundle.Encap == packet.EncapUDP {
+		kind = packet.KindESPinUDP
+	}
+	for _, p := range b {
+		p.Kind, p.Local, p.Remote = kind, bundle.Local, bundle.Remote
+	}
+}
+
+// layer is a layer of a bundle with its place in it.
+type layer struct {
+	*nest.BundleLayer
+	outermost bool // the underlay adds its outer header
+}
+
+// sealLayer is one ESP encapsulation (RFC 4303, Section 3.3). The sequence
+// numbers of the batch are reserved at once.
+func sealLayer(b packet.Batch, l layer) {
+	out := l.Link.Out.Load()
+	if out == nil {
+		refuse(b, packet.ChainDown)
+		return
+	}
+	live, bytes := 0, 0
+	for _, p := range b {
+		if p.Drop == packet.Live {
+			live++
+		}
+	}
+	seq, got := out.Reserve(live)
+	sealed := 0
+	for _, p := range b {
+		switch {
+		case p.Drop != packet.Live:
+		case got == 0:
+			p.Drop = out.Refusal()
+		default:
+			n := p.Len()
+			sealOne(p, &l, out, seq)
+			seq++
+			got--
+			if p.Drop == packet.Live {
+				sealed++
+				bytes += n
+			}
+		}
+	}
+	out.Count(bytes, sealed)
+	l.Link.PacketsOut.Add(uint64(sealed))
+	l.Link.BytesOut.Add(uint64(bytes))
+}
+
+// refuse marks what is live in b.
+func refuse(b packet.Batch, why packet.Drop) {
+	for _, p := range b {
+		if p.Drop == packet.Live {
+			p.Drop = why
+		}
+	}
+}
+
+// sealOne encapsulates one packet with the sequence number seq.
+func sealOne(p *packet.Packet, l *layer, out *sa.Outbound, seq uint64) {
+	if l.Mode == esp.Transport {
+		sealTransport(p, l, out, seq)
+		return
+	}
+	next := uint8(packet.ProtoIPv4)
+	if isIPv6(p.Bytes()) {
+		next = packet.ProtoIPv6
+	}
+	out.Seal(p, seq, next)
+	putOuter(p, l, seq)
+}
+
+// putOuter writes the layer's ready-made header before an ESP packet and patches
+// what differs from packet to packet. TOS: RFC 6040, Section 4.1.
+func putOuter(p *packet.Packet, l *layer, seq uint64) {
+	p.TOS = packet.OuterTOS(p.TOS)
+	if p.Drop != packet.Live || len(l.Header) == 0 {
+		return
+	}
+	h := p.Prepend(len(l.Header))
+	if h == nil {
+		p.Drop = packet.NoRoom
+		return
+	}
+	copy(h, l.Header)
+	ip := p.Bytes()
+	packet.SetLen(ip, len(ip))
+	packet.SetTOS(ip, p.TOS)
+	if !isIPv6(ip) {
+		packet.SetID(ip, uint16(seq))
+	}
+	if l.Encap == packet.EncapUDP {
+		patchUDP(ip, len(l.Header)-packet.UDPHeaderLen)
+	}
+}
+
+// patchUDP sets the length of the UDP header at offset at, and over IPv6 the
+// checksum, without which sockets refuse it (RFC 6935 allows zero only where the
+// receiver has been told).
+func patchUDP(ip []byte, at int) {
+	binary.BigEndian.PutUint16(ip[at+4:], uint16(len(ip)-at))
+	if isIPv6(ip) {
+		packet.SetUDPChecksum(ip)
+	}
+}
+
+func isIPv6(ip []byte) bool { return ip[0]>>4 == 6 }
+
+// sealTransport protects what is behind the IP header (RFC 4303, Section
+// 3.1.1). Fragments cannot be protected so (Section 3.3.4), and options and
+// extension headers are not implemented.
+func sealTransport(p *packet.Packet, l *layer, out *sa.Outbound, seq uint64) {
+	plain := packet.IPv4HeaderLen
+	if isIPv6(p.Bytes()) {
+		plain = packet.IPv6HeaderLen
+	}
+	switch {
+	case p.Info.Fragment:
+		p.Drop = packet.Fragment
+		return
+	case p.Info.HeaderLen != plain:
+		p.Drop = packet.BadNextHeader
+		return
+	}
+	var saved [packet.IPv6HeaderLen]byte
+	header := saved[:copy(saved[:plain], p.Bytes())]
+	p.TrimFront(plain)
+	out.Seal(p, seq, p.Flow.Proto)
+	if p.Drop != packet.Live {
+		return
+	}
+	if !l.outermost {
+		restoreHeader(p, l, header)
+	}
+}
+
+// restoreHeader puts the IP header of a packet back before its ESP, and UDP
+// between where the layer wants it.
+func restoreHeader(p *packet.Packet, l *layer, header []byte) {
+	proto := uint8(packet.ProtoESP)
+	udp := p.Prepend(len(l.Header))
+	ip := p.Prepend(len(header))
+	if udp == nil || ip == nil {
+		p.Drop = packet.NoRoom
+		return
+	}
+	if copy(udp, l.Header) > 0 {
+		proto = packet.ProtoUDP
+	}
+	copy(ip, header)
+	setProto(ip, proto)
+	ip = p.Bytes()
+	packet.SetLen(ip, len(ip))
+	if proto == packet.ProtoUDP {
+		patchUDP(ip, len(header))
+	}
+}
+
+// setProto changes the protocol in an IP header without extensions.
+func setProto(ip []byte, proto uint8) {
+	if isIPv6(ip) {
+		ip[6] = proto
+		return
+	}
+	from := binary.BigEndian.Uint16(ip[8:])
+	ip[9] = proto
+	sum := packet.UpdateChecksum16(binary.BigEndian.Uint16(ip[10:]), from, binary.BigEndian.Uint16(ip[8:]))
+	binary.BigEndian.PutUint16(ip[10:], sum)
+}
