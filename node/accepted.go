@@ -1,0 +1,63 @@
+package node
+
+import (
+	"warren/control"
+	"warren/esp"
+)
+
+// acceptedUp lets the dataplane and the kernel use a child that a peer opened.
+func (n *Node) acceptedUp(c *child) {
+	n.nest.Accept(c.accepted())
+	n.route(c, true)
+	n.reportAccepted(control.EventAcceptedUp, c, control.StateUp, "")
+}
+
+// acceptedRekeyed lets the dataplane send on the successor of such a child.
+func (n *Node) acceptedRekeyed(c *child) {
+	n.nest.Accept(c.accepted())
+	n.reportAccepted(control.EventRekey, c, control.StateUp, "")
+}
+
+func (n *Node) acceptedDown(c *child, reason string) {
+	n.nest.Forget(c.Layer)
+	n.route(c, false)
+	n.reportAccepted(control.EventAcceptedDown, c, control.StateIdle, reason)
+}
+
+func (n *Node) reportAccepted(kind string, c *child, state, reason string) {
+	n.events.Publish(control.Event{
+		Kind: kind, Peer: c.Remote.String(), Mode: c.Mode.String(), State: state, Reason: reason,
+		SPIIn: c.SPIIn.String(), SPIOut: c.SPIOut.String(),
+	})
+	n.log.Info(kind, "peer", c.Remote.String(), "mode", c.Mode.String(), "reason", reason)
+}
+
+// route brings what is for the peer of c to the TUN, or stops doing so: whole
+// prefixes behind a tunnel, only the protected flows of a transport association.
+func (n *Node) route(c *child, on bool) {
+	if c.Mode == esp.Transport {
+		apply := n.host.AddFlow
+		if !on {
+			apply = n.host.RemoveFlow
+		}
+		for _, f := range flowsOf(c.LocalTS, c.RemoteTS) {
+			n.warn("route flow of "+c.Remote.String(), apply(f))
+		}
+		return
+	}
+	apply := n.host.AddRoute
+	if !on {
+		apply = n.host.RemoveRoute
+	}
+	for _, p := range prefixesOf(c.RemoteTS) {
+		n.warn("route "+p.String(), apply(p))
+	}
+}
+
+// warn logs what went wrong in the kernel: the session stands, but traffic may
+// not find it.
+func (n *Node) warn(what string, err error) {
+	if err != nil {
+		n.log.Warn(what, "err", err)
+	}
+}

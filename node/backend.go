@@ -1,0 +1,148 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"time"
+
+	"warren/control"
+	"warren/nest"
+)
+
+var errStopped = errors.New("node: the daemon is shutting down")
+
+// backend is the node as the control socket sees it. Its methods run in the
+// node's loop, one at a time.
+type backend struct {
+	*control.EventLog
+	n *Node
+}
+
+var _ control.Backend = (*backend)(nil)
+
+// do runs f in the loop; without a loop any more it does nothing.
+func (n *Node) do(f func(now time.Time)) error {
+	done := make(chan struct{})
+	select {
+	case n.calls <- func(now time.Time) { f(now); close(done) }:
+	case <-n.stopped:
+		return errStopped
+	}
+	<-done
+	return nil
+}
+
+// ask is do for a question.
+func ask[T any](n *Node, f func() T) T {
+	var v T
+	_ = n.do(func(time.Time) { v = f() }) // a stopped node answers with nothing
+	return v
+}
+
+func (b *backend) Version() control.Version {
+	return control.Version{Version: b.n.opt.Version, Go: runtime.Version(), Node: b.n.cfg.Node, PID: os.Getpid()}
+}
+
+// Up implements control.Backend.
+func (b *backend) Up(ctx context.Context, chain string, progress func(control.Event)) error {
+	up := func(name string, now time.Time) error { return b.n.nest.Up(name, now) }
+	return b.await(ctx, &waiter{name: chain, want: nest.Up}, up, progress)
+}
+
+// Down implements control.Backend.
+func (b *backend) Down(ctx context.Context, chain string, progress func(control.Event)) error {
+	down := func(name string, now time.Time) error { return b.n.nest.Down(name, now) }
+	return b.await(ctx, &waiter{name: chain, want: nest.Idle}, down, progress)
+}
+
+// await starts something and follows its events until the chains are where the
+// waiter wants them.
+func (b *backend) await(ctx context.Context, w *waiter, start func(string, time.Time) error, progress func(control.Event)) error {
+	if progress == nil {
+		progress = func(control.Event) {}
+	}
+	follow, stop := context.WithCancel(ctx)
+	defer stop()
+	events := b.Subscribe(follow, false)
+	w.done = make(chan error, 1)
+	var refused error
+	err := b.n.do(func(now time.Time) {
+		if refused = start(w.name, now); refused == nil {
+			b.n.waiters = append(b.n.waiters, w)
+		}
+	})
+	if err := errors.Join(err, refused); err != nil {
+		return err
+	}
+	for {
+		select {
+		case e := <-events:
+			progress(e)
+		case err := <-w.done:
+			drain(events, progress)
+			return err
+		case <-b.n.stopped:
+			return errStopped
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// drain passes on what is there already.
+func drain(events <-chan control.Event, progress func(control.Event)) {
+	for {
+		select {
+		case e := <-events:
+			progress(e)
+		default:
+			return
+		}
+	}
+}
+
+// A waiter is a request that ends when its chains are in the state it wants.
+type waiter struct {
+	name string
+	want nest.State
+	done chan error
+}
+
+// notify ends the requests whose chains have got where they were to go.
+func (n *Node) notify() {
+	if len(n.waiters) == 0 {
+		return
+	}
+	chains := n.nest.Chains()
+	var still []*waiter
+	for _, w := range n.waiters {
+		if over, err := w.over(chains); over {
+			w.done <- err
+		} else {
+			still = append(still, w)
+		}
+	}
+	n.waiters = still
+}
+
+// over reports whether every chain of w is where it should be, or has failed.
+func (w *waiter) over(chains []nest.ChainStatus) (bool, error) {
+	var errs []error
+	for _, c := range chains {
+		if w.name != "all" && w.name != c.Name {
+			continue
+		}
+		switch {
+		case c.State == w.want:
+		case c.State == nest.Failed && w.want == nest.Up, c.State == nest.Degraded && w.want == nest.Up:
+			errs = append(errs, fmt.Errorf("chain %s failed at layer %d (%s): %s", c.Name, c.FailedLayer, c.FailedPeer, c.Reason))
+		case c.State == nest.Failed: // nothing of it stands
+		default:
+			return false, nil
+		}
+	}
+	return true, errors.Join(errs...)
+}

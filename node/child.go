@@ -1,0 +1,134 @@
+package node
+
+import (
+	"time"
+
+	"warren/esp"
+	"warren/ike"
+	"warren/nest"
+	"warren/packet"
+	"warren/sa"
+)
+
+// A child is one pair of child SAs with the session that it belongs to.
+type child struct {
+	ike.Child // without keys
+	session   ike.SessionID
+	in        *sa.Inbound
+	out       *sa.Outbound
+
+	seen    uint64 // inbound packets at the last look
+	used    bool   // the engine was told that the peer uses it
+	rekeyed bool   // the engine was told that it is near its limit
+}
+
+// install makes the SAs of c, puts the inbound one into the SAD, and forgets
+// the keys. Nothing is sent on the outbound one yet.
+func (n *Node) install(session ike.SessionID, c ike.Child) (*child, error) {
+	defer wipe(c.KeyIn, c.KeyOut)
+	in, err := sa.NewInbound(params(c, c.SPIIn, c.KeyIn))
+	if err != nil {
+		return nil, err
+	}
+	out, err := sa.NewOutbound(params(c, c.SPIOut, c.KeyOut))
+	if err != nil {
+		return nil, err
+	}
+	if err := n.sad.Install(in); err != nil {
+		return nil, err
+	}
+	c.KeyIn, c.KeyOut = nil, nil
+	made := &child{Child: c, session: session, in: in, out: out}
+	n.children[c.SPIIn] = made
+	return made, nil
+}
+
+// remove takes a pair out of use.
+func (n *Node) remove(spi esp.SPI) *child {
+	c := n.children[spi]
+	if c == nil {
+		return nil
+	}
+	delete(n.children, spi)
+	n.sad.Remove(spi)
+	c.in.Retire()
+	c.out.Retire()
+	return c
+}
+
+func params(c ike.Child, spi esp.SPI, key []byte) sa.Params {
+	return sa.Params{
+		SPI: spi, Suite: c.Suite, Key: key, Mode: c.Mode, Encap: c.Encap,
+		Layer: c.Layer, Via: c.Via, Local: c.LocalTS, Remote: c.RemoteTS,
+		Window: c.Window, Lifetime: c.Lifetime, Born: c.Born,
+	}
+}
+
+func wipe(keys ...[]byte) {
+	for _, k := range keys {
+		clear(k)
+	}
+}
+
+// established is what a child means to the tree of tunnels.
+func (c *child) established() nest.Established {
+	e := nest.Established{
+		Local: c.Path.Local.Addr(), Remote: c.Path.Remote.Addr(),
+		Inner4: c.Lease4, Inner6: c.Lease6,
+		LocalTS: c.LocalTS, RemoteTS: c.RemoteTS,
+		Encap: c.Encap, Suite: c.Suite,
+		SPIIn: c.SPIIn, SPIOut: c.SPIOut, Out: c.out,
+	}
+	if c.Encap == packet.EncapUDP {
+		e.LocalPort, e.RemotePort = c.Path.Local.Port(), c.Path.Remote.Port()
+	}
+	return e
+}
+
+// accepted is what a child of a session that a peer opened means to the view.
+func (c *child) accepted() nest.AcceptedChild {
+	return nest.AcceptedChild{
+		Layer: c.Layer, Peer: c.Remote.String(), Mode: c.Mode, Encap: c.Encap, Suite: c.Suite,
+		Local: c.Path.Local, Remote: c.Path.Remote, Inner4: c.Lease4, Inner6: c.Lease6,
+		LocalTS: c.LocalTS, RemoteTS: c.RemoteTS,
+		SPIIn: c.SPIIn, SPIOut: c.SPIOut, Out: c.out,
+	}
+}
+
+// watch tells the engine what it cannot see: that ESP arrived, that the peer
+// uses a new SA, and that limits of bytes, packets or sequence numbers are near.
+// Time limits are the engine's own.
+func (n *Node) watch(now time.Time) {
+	for spi, c := range n.children {
+		if got := c.in.Packets.Load(); got != c.seen {
+			c.seen = got
+			n.ike.InboundSeen(c.session, now)
+			if !c.used {
+				c.used = true
+				n.ike.ChildUsed(c.session, spi, now)
+			}
+		}
+		n.checkLimits(spi, c, now)
+	}
+}
+
+func (n *Node) checkLimits(spi esp.SPI, c *child, now time.Time) {
+	if c.out.HardExpired(now) || c.in.HardExpired(now) {
+		n.log.Warn("child SA reached its hard limit", "peer", c.Name, "spi_in", spi)
+		c.in.Retire()
+		c.out.Retire()
+		n.try("delete child", n.ike.DeleteChild(c.session, spi, now))
+		return
+	}
+	if !c.rekeyed && (c.out.SoftExpired(now) || c.in.SoftExpired(now)) {
+		c.rekeyed = true
+		n.try("rekey child", n.ike.RekeyChild(c.session, spi, now))
+	}
+}
+
+// try logs what the engine refuses: it has its own timers to try again.
+func (n *Node) try(what string, err error) {
+	if err != nil {
+		n.log.Debug(what, "err", err)
+	}
+}

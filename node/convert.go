@@ -1,0 +1,164 @@
+package node
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"warren/config"
+	"warren/esp"
+	"warren/ike"
+	"warren/ike/crypt"
+	"warren/ike/message"
+	"warren/nest"
+	"warren/packet"
+	"warren/sa"
+)
+
+// nestPeers are the peers as resolution and MTU sums need them.
+func nestPeers(cfg *config.Config) []nest.Peer {
+	peers := make([]nest.Peer, 0, len(cfg.Peers))
+	for _, p := range cfg.Peers {
+		peers = append(peers, nestPeer(p))
+	}
+	return peers
+}
+
+func nestPeer(p *config.Peer) nest.Peer {
+	encap := packet.EncapUDP
+	if p.Encap == config.EncapESP {
+		encap = packet.EncapNone
+	}
+	return nest.Peer{
+		Name: p.Name, Addrs: p.Addrs,
+		VirtualIP4: p.VirtualIP4, VirtualIP6: p.VirtualIP6,
+		Source: p.Source, RemoteTS: p.RemoteTS,
+		Encap: encap, Suite: assumedSuite(p.Profile.ESP),
+	}
+}
+
+// assumedSuite is the suite that a peer most likely chooses: the first offered.
+func assumedSuite(offers []crypt.Proposal) esp.Suite {
+	fallback := esp.Suite{Cipher: esp.AES128GCM16}
+	if len(offers) == 0 || len(offers[0].Encr) == 0 {
+		return fallback
+	}
+	s, err := esp.ParseSuite(offers[0].Encr[0].String())
+	if err != nil {
+		return fallback
+	}
+	s.ESN = len(offers[0].ESN) > 0 && offers[0].ESN[0] == message.ESNYes
+	return s
+}
+
+// peerConfig is the session that establishes n from local.
+func (n *Node) peerConfig(node *nest.Node, p *config.Peer, local netip.Addr) (ike.PeerConfig, error) {
+	localID, err := ike.ParseID(p.Identity.ID)
+	if err != nil {
+		return ike.PeerConfig{}, err
+	}
+	remoteID, err := ike.ParseID(p.ID)
+	if err != nil {
+		return ike.PeerConfig{}, err
+	}
+	c := ike.PeerConfig{
+		Name: p.Name, Layer: node.ID, Via: node.Via(),
+		Local:     netip.AddrPortFrom(local, n.cfg.Listen.IKE),
+		Remote:    netip.AddrPortFrom(node.Action.Addr, p.IKE),
+		LocalNATT: n.cfg.Listen.NATT, RemoteNATT: p.NATT,
+		LocalID: localID, RemoteID: remoteID, PSK: []byte(p.PSK),
+		IKE: p.Profile.IKE, ESP: p.Profile.ESP,
+		Mode: node.Mode(), LocalTS: node.LocalTS, RemoteTS: node.RemoteTS,
+		Encap: ike.Encap(p.Encap), Rekey: rekeyOf(p.Profile.Rekey),
+		Liveness: p.Liveness, Window: p.ReplayWindow,
+	}
+	if node.Via() != sa.Network {
+		c.Local, c.LocalNATT = netip.AddrPortFrom(local, innerIKE), innerNATT
+	}
+	if node.Mode() == esp.Tunnel {
+		c.VirtualIP4, c.VirtualIP6 = p.VirtualIP4, p.VirtualIP6
+		c.Want4, c.Want6 = p.Want4, p.Want6
+	}
+	return c, nil
+}
+
+// The ports of this node inside a layer, where no socket of the host listens.
+const (
+	innerIKE  = 500
+	innerNATT = 4500
+)
+
+// rekeyOf spreads a profile's limits: the hard one is a quarter beyond the soft
+// one, so that a rekey that is refused once has time for another try.
+func rekeyOf(r config.Rekey) ike.Rekey {
+	return ike.Rekey{
+		IKE: r.IKE,
+		Child: sa.Lifetime{
+			SoftTime: r.Child, HardTime: r.Child + r.Child/4,
+			SoftBytes: r.Bytes, HardBytes: r.Bytes + r.Bytes/4,
+			SoftPackets: r.Packets, HardPackets: r.Packets + r.Packets/4,
+		},
+	}
+}
+
+// acceptConfigs are what the node answers, with the pool of each entry.
+func (n *Node) acceptConfigs() ([]ike.AcceptConfig, error) {
+	var out []ike.AcceptConfig
+	for _, a := range n.cfg.Accept {
+		c, err := n.acceptConfig(a)
+		if err != nil {
+			return nil, fmt.Errorf("node: accept %s: %w", a.Name, err)
+		}
+		out = append(out, c)
+	}
+	return out, nil
+}
+
+func (n *Node) acceptConfig(a *config.Accept) (ike.AcceptConfig, error) {
+	id, err := ike.ParseID(a.Identity.ID)
+	if err != nil {
+		return ike.AcceptConfig{}, err
+	}
+	pool, err := n.pool(a)
+	if err != nil {
+		return ike.AcceptConfig{}, err
+	}
+	return ike.AcceptConfig{
+		Name: a.Name, LocalID: id, IDs: slices.Clone(a.IDs), Pool: pool,
+		PSK: func(remote ike.ID) ([]byte, bool) {
+			s, ok := a.Secret(remote.String())
+			return []byte(s), ok
+		},
+		Local: a.Local, Modes: modesOf(a),
+		IKE: a.Profile.IKE, ESP: a.Profile.ESP, Rekey: rekeyOf(a.Profile.Rekey),
+		Liveness: a.Liveness, Window: a.ReplayWindow, NextLayer: n.nextLayer,
+	}, nil
+}
+
+// pool makes the pool of an entry; nil where it has none.
+func (n *Node) pool(a *config.Accept) (*ike.Pool, error) {
+	if len(a.Pool) == 0 {
+		return nil, nil
+	}
+	p, err := ike.NewPool(a.Pool)
+	if err == nil {
+		n.pools = append(n.pools, namedPool{a.Name, p})
+	}
+	return p, err
+}
+
+type namedPool struct {
+	name string
+	*ike.Pool
+}
+
+func modesOf(a *config.Accept) []esp.Mode {
+	var modes []esp.Mode
+	if a.Tunnel {
+		modes = append(modes, esp.Tunnel)
+	}
+	if a.Transport {
+		modes = append(modes, esp.Transport)
+	}
+	return modes
+}

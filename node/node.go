@@ -1,0 +1,178 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/netip"
+	"time"
+
+	"warren/config"
+	"warren/control"
+	"warren/dataplane"
+	"warren/esp"
+	"warren/host"
+	"warren/ike"
+	"warren/ike/crypt"
+	"warren/nest"
+	"warren/sa"
+	"warren/tun"
+	"warren/underlay"
+)
+
+// Options tune a Node. The zero value is what a production node runs.
+type Options struct {
+	// Version is what `warren version` says of the daemon.
+	Version string
+
+	// Log gets lifecycle events, never a secret and never a line a packet. Nil
+	// discards them.
+	Log *slog.Logger
+
+	// Ready is called once, when the node works.
+	Ready func()
+}
+
+// A Node is a running warren daemon.
+type Node struct {
+	cfg     *config.Config
+	opt     Options
+	log     *slog.Logger
+	started time.Time
+	events  *control.EventLog
+	calls   chan func(now time.Time)
+	stopped chan struct{} // closed when the loop has ended
+	handler *handler
+
+	// Opened by start, closed in reverse.
+	server *control.Server
+	host   *host.Host
+	dev    tun.Device
+	net    underlay.Underlay
+	plane  *dataplane.Dataplane
+	undo   []func() error
+
+	// Of the loop alone.
+	ike       *ike.Engine
+	nest      *nest.Manager
+	sad       *sa.SAD
+	pools     []namedPool
+	sessions  map[ike.SessionID]*session
+	byLayer   map[sa.Layer]*session
+	children  map[esp.SPI]*child
+	lastLayer sa.Layer
+	waiters   []*waiter
+}
+
+// New prepares a node; nothing is opened before Run.
+func New(cfg *config.Config, opt Options) (*Node, error) {
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	if err := crypt.SelfTest(); err != nil {
+		return nil, fmt.Errorf("node: %w", err)
+	}
+	return &Node{
+		cfg: cfg, opt: opt, log: opt.Log,
+		events:   control.NewEventLog(0),
+		calls:    make(chan func(time.Time)),
+		stopped:  make(chan struct{}),
+		handler:  newHandler(),
+		sad:      sa.NewSAD(nil),
+		sessions: make(map[ike.SessionID]*session),
+		byLayer:  make(map[sa.Layer]*session),
+		children: make(map[esp.SPI]*child),
+	}, nil
+}
+
+// Run opens everything, works until ctx ends, takes every chain down innermost
+// first, and removes all that it has put into the system. It may be called once.
+func (n *Node) Run(ctx context.Context) (err error) {
+	defer func() { err = errors.Join(err, n.close()) }()
+	if err := n.start(); err != nil {
+		return err
+	}
+	n.log.Info("node up", "node", n.cfg.Node, "tun", n.dev.Name(), "socket", n.cfg.Control.Socket)
+	if n.opt.Ready != nil {
+		n.opt.Ready()
+	}
+	defer close(n.stopped)
+	return n.loop(ctx)
+}
+
+// nextLayer gives a new identity to a node of the tree or an accepted session.
+func (n *Node) nextLayer() sa.Layer {
+	n.lastLayer++
+	return n.lastLayer
+}
+
+// newEngine makes the IKE engine.
+func (n *Node) newEngine() (*ike.Engine, error) {
+	accept, err := n.acceptConfigs()
+	if err != nil {
+		return nil, err
+	}
+	r := n.cfg.Retransmit
+	return ike.New(ike.Options{
+		AllocSPI: n.sad.Reserve, FreeSPI: n.sad.Release, Accept: accept, Log: n.log,
+		Retransmit:      ike.Retransmit{Tries: r.Tries, Base: r.Base, Factor: r.Factor},
+		CookieThreshold: n.cfg.Limits.CookieThreshold, MaxHalfOpen: n.cfg.Limits.HalfOpen,
+	})
+}
+
+// newManager makes the tree of tunnels.
+func (n *Node) newManager() *nest.Manager {
+	own4, own6 := n.own()
+	return nest.NewManager(nest.Options{
+		Resolver:  nest.NewResolver(n.cfg.Tables(), nestPeers(n.cfg), n.cfg.Limits.Depth),
+		NextLayer: n.nextLayer,
+		Source: func(remote netip.Addr) netip.Addr {
+			a, _ := n.host.SourceFor(remote) // without one, establish says why
+			return a
+		},
+		Own4: own4, Own6: own6,
+		PathMTU: n.pathMTU(),
+		Backoff: nest.Backoff{Min: n.cfg.Retry.Min, Max: n.cfg.Retry.Max, Jitter: rand.Float64},
+	})
+}
+
+// own is what applications send from: the TUN's addresses, or where it has none
+// what the host itself uses towards the first peer.
+func (n *Node) own() (v4, v6 netip.Addr) {
+	for _, p := range n.cfg.Tun.Addresses {
+		if p.Addr().Is4() && !v4.IsValid() {
+			v4 = p.Addr()
+		} else if p.Addr().Is6() && !v6.IsValid() {
+			v6 = p.Addr()
+		}
+	}
+	for _, p := range n.cfg.Peers {
+		for _, a := range p.Addrs {
+			src, err := n.host.SourceFor(a)
+			switch {
+			case err != nil:
+			case src.Is4() && !v4.IsValid():
+				v4 = src
+			case src.Is6() && !v6.IsValid():
+				v6 = src
+			}
+		}
+	}
+	return v4, v6
+}
+
+// pathMTU is the smallest MTU of the links towards the peers. What lies beyond
+// is learned from ICMP.
+func (n *Node) pathMTU() nest.OuterMTU {
+	mtu := nest.DefaultPathMTU
+	for _, p := range n.cfg.Peers {
+		for _, a := range p.Addrs {
+			if m, err := n.host.LinkMTU(a); err == nil {
+				mtu = min(mtu, nest.OuterMTU(m))
+			}
+		}
+	}
+	return mtu
+}

@@ -1,0 +1,179 @@
+package node
+
+import (
+	"errors"
+	"time"
+
+	"warren/ike"
+	"warren/sa"
+)
+
+// A session is one IKE session of the node.
+type session struct {
+	id        ike.SessionID
+	layer     sa.Layer // of the tree, for those that this node initiated
+	initiator bool
+	leaving   bool // its tear-down was asked for; its end is no loss
+	lost      bool // the tree knows that it is gone
+}
+
+// apply carries out one event of the engine.
+func (n *Node) apply(ev ike.Event, now time.Time) {
+	switch e := ev.(type) {
+	case ike.SessionUp:
+		n.sessionUp(e)
+	case ike.ChildUp:
+		n.childUp(e, now)
+	case ike.ChildAdded:
+		n.childAdded(e, now)
+	case ike.OutboundSwitched:
+		n.switchTo(n.children[e.SPIIn], now)
+	case ike.ChildRemoved:
+		n.childRemoved(e, now)
+	case ike.ChildFailed:
+		n.childFailed(e, now)
+	case ike.SessionFailed:
+		n.sessionFailed(e, now)
+	case ike.SessionDown:
+		n.sessionDown(e, now)
+	case ike.PathChanged:
+		n.pathChanged(e, now)
+	case ike.SessionRekeyed:
+		n.log.Debug("IKE SA rekeyed", "session", e.ID)
+	}
+}
+
+func (n *Node) sessionUp(e ike.SessionUp) {
+	if n.sessions[e.ID] == nil {
+		n.sessions[e.ID] = &session{id: e.ID}
+	}
+	n.log.Info("session up", "peer", e.Name, "id", e.Remote.String(), "remote", e.Path.Remote.String())
+}
+
+func (n *Node) childUp(e ike.ChildUp, now time.Time) {
+	c, err := n.install(e.Session, e.Child)
+	s := n.sessions[e.Session]
+	if err != nil || s == nil {
+		n.log.Error("child SA cannot be installed", "peer", e.Child.Name, "err", err)
+		n.try("delete session", n.ike.Delete(e.Session, now))
+		return
+	}
+	if !s.initiator {
+		n.acceptedUp(c)
+		return
+	}
+	n.nest.Done(s.layer, c.established(), now)
+}
+
+func (n *Node) childAdded(e ike.ChildAdded, now time.Time) {
+	c, err := n.install(e.Session, e.Child)
+	if err != nil {
+		n.log.Error("child SA cannot be installed", "peer", e.Child.Name, "err", err)
+		n.try("delete child", n.ike.DeleteChild(e.Session, e.Child.SPIIn, now))
+		return
+	}
+	if e.UseOutbound {
+		n.switchTo(c, now)
+	}
+}
+
+// switchTo sends on c's outbound SA from now on.
+func (n *Node) switchTo(c *child, now time.Time) {
+	if c == nil {
+		return
+	}
+	s := n.sessions[c.session]
+	if s == nil {
+		return
+	}
+	if s.initiator {
+		n.nest.Rekeyed(s.layer, c.established(), now)
+		return
+	}
+	n.acceptedRekeyed(c)
+}
+
+func (n *Node) childRemoved(e ike.ChildRemoved, now time.Time) {
+	c := n.remove(e.SPIIn)
+	s := n.sessions[e.Session]
+	if c == nil || s == nil || !e.Down {
+		return
+	}
+	if !s.initiator {
+		n.acceptedDown(c, e.Reason)
+		return
+	}
+	n.lose(s, e.Reason, now)
+	if !s.leaving { // an IKE SA without its child is of no use to a chain
+		s.leaving = true
+		n.try("delete session", n.ike.Delete(e.Session, now))
+	}
+}
+
+func (n *Node) childFailed(e ike.ChildFailed, now time.Time) {
+	s := n.sessions[e.Session]
+	if s == nil || !s.initiator {
+		return
+	}
+	s.lost, s.leaving = true, true
+	n.nest.Failed(s.layer, e.Err, now)
+	n.try("delete session", n.ike.Delete(e.Session, now))
+}
+
+func (n *Node) sessionFailed(e ike.SessionFailed, now time.Time) {
+	s := n.sessions[e.ID]
+	if s == nil {
+		return
+	}
+	n.forget(s)
+	switch {
+	case s.lost:
+	case s.leaving:
+		n.nest.Gone(s.layer, now)
+	default:
+		n.nest.Failed(s.layer, e.Err, now)
+	}
+}
+
+func (n *Node) sessionDown(e ike.SessionDown, now time.Time) {
+	n.log.Info("session down", "peer", e.Name, "id", e.Remote.String(), "reason", e.Reason)
+	s := n.sessions[e.ID]
+	if s == nil {
+		return
+	}
+	n.forget(s)
+	if !s.initiator || s.lost {
+		return
+	}
+	if s.leaving {
+		n.nest.Gone(s.layer, now)
+		return
+	}
+	n.lose(s, e.Reason, now)
+}
+
+// lose tells the tree that a layer is gone, unless it asked for that or knows.
+func (n *Node) lose(s *session, reason string, now time.Time) {
+	if s.leaving || s.lost {
+		return
+	}
+	s.lost = true
+	n.nest.Lost(s.layer, errors.New(reason), now)
+}
+
+func (n *Node) forget(s *session) {
+	delete(n.sessions, s.id)
+	if n.byLayer[s.layer] == s {
+		delete(n.byLayer, s.layer)
+	}
+}
+
+func (n *Node) pathChanged(e ike.PathChanged, now time.Time) {
+	for _, c := range n.children {
+		if c.session != e.ID {
+			continue
+		}
+		c.Path, c.Encap = e.Path, e.Encap
+		n.nest.PathChanged(c.Layer, e.Path.Local, e.Path.Remote, e.Encap, now)
+	}
+}
