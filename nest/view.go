@@ -118,7 +118,7 @@ func (v *View) Decide(f packet.Flow) Decision {
 	}
 	r, err := v.resolver.Resolve(f)
 	if err != nil {
-		return Decision{Verdict: Refused, Drop: packet.Depth}
+		return Decision{Verdict: Refused, Drop: refusal(err)}
 	}
 	switch r.Verdict {
 	case ResolvedBypass:
@@ -127,6 +127,14 @@ func (v *View) Decide(f packet.Flow) Decision {
 		return Decision{Verdict: Discard, Drop: discardDrop(r.Rule)}
 	}
 	return v.decideChain(r.Key, f)
+}
+
+// refusal is the Drop for a flow that cannot be resolved.
+func refusal(err error) packet.Drop {
+	if _, wrongPeer := err.(*PeerError); wrongPeer {
+		return packet.Selector
+	}
+	return packet.Depth
 }
 
 func discardDrop(r *policy.TransportRule) packet.Drop {
