@@ -1,0 +1,107 @@
+package tun_test
+
+import (
+	"net"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
+
+	"warren/tun"
+	"warren/tun/tuntest"
+)
+
+// needRoot skips a test that needs a network namespace, and fails it in CI.
+func needRoot(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() == 0 {
+		return
+	}
+	if os.Getenv("CI") == "true" {
+		t.Fatal("needs root for a network namespace and a TUN device")
+	}
+	t.Skip("needs root for a network namespace and a TUN device")
+}
+
+// inNamespace runs f on a thread in a network namespace of its own, which goes
+// with the thread and with what f opened.
+func inNamespace(t *testing.T, f func() error) {
+	t.Helper()
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread ends here
+		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			done <- err
+			return
+		}
+		done <- f()
+	}()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
+
+func openReal(t *testing.T) (h tuntest.Harness) {
+	needRoot(t)
+	var conn *net.UDPConn
+	inNamespace(t, func() error {
+		dev, err := tun.Open(tun.Options{Name: "wtest0", MTU: 1400})
+		if err != nil {
+			return err
+		}
+		h.Device = dev
+		link, err := netlink.LinkByName("wtest0")
+		if err != nil {
+			return err
+		}
+		addr, _ := netlink.ParseAddr(tuntest.Kernel.Addr().String() + "/24")
+		if err := netlink.AddrAdd(link, addr); err != nil {
+			return err
+		}
+		conn, err = net.ListenUDP("udp4", net.UDPAddrFromAddrPort(tuntest.Kernel))
+		return err
+	})
+	t.Cleanup(func() { conn.Close(); h.Device.Close() })
+	h.Emit = func(b []byte) {
+		if _, err := conn.WriteToUDPAddrPort(b, tuntest.Peer); err != nil {
+			t.Error(err)
+		}
+	}
+	h.Collect = func() ([]byte, error) {
+		buf := make([]byte, 4096)
+		conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+		n, _, err := conn.ReadFromUDPAddrPort(buf)
+		return buf[:n], err
+	}
+	return h
+}
+
+func TestContract(t *testing.T) { tuntest.Contract(t, openReal) }
+
+func TestOpenNameTaken(t *testing.T) {
+	needRoot(t)
+	inNamespace(t, func() error {
+		dev, err := tun.Open(tun.Options{Name: "wtest1"})
+		if err != nil {
+			return err
+		}
+		defer dev.Close()
+		if _, err = tun.Open(tun.Options{Name: "wtest1"}); err == nil || !strings.Contains(err.Error(), "wtest1 already exists") {
+			t.Errorf("second Open: %v, want that wtest1 already exists", err)
+		}
+		if _, err = tun.Open(tun.Options{Name: "lo"}); err == nil || !strings.Contains(err.Error(), "already exists") {
+			t.Errorf("Open of lo: %v, want that it already exists", err)
+		}
+		if _, err = tun.Open(tun.Options{Name: strings.Repeat("x", 16)}); err == nil || !strings.Contains(err.Error(), "tun.name") {
+			t.Errorf("Open of a long name: %v, want one that names tun.name", err)
+		}
+		return nil
+	})
+}
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
