@@ -40,7 +40,7 @@ func (h *Host) SetAddresses(prefixes []netip.Prefix) error {
 	}
 	old := h.addrs
 	h.addrs = want
-	if err := h.readdress(); err != nil {
+	if err := h.refreshRoutes(); err != nil {
 		return err
 	}
 	for _, p := range old {
@@ -49,14 +49,6 @@ func (h *Host) SetAddresses(prefixes []netip.Prefix) error {
 				return err
 			}
 		}
-	}
-	return h.readdress()
-}
-
-// readdress brings what depends on the addresses up to date.
-func (h *Host) readdress() error {
-	if err := h.shield(); err != nil {
-		return err
 	}
 	return h.refreshRoutes()
 }

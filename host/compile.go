@@ -3,17 +3,18 @@ package host
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
-// A group is the kernel's form of one policy rule. Its rules share a priority.
-// Those with target 0 and action goto skip the rest of the group.
-type group []rule
-
-func (g group) skips() bool {
-	return len(g) > 1
+// A group is the kernel's form of one policy rule, or of several in a row that
+// ask for the same ports. Its rules share a priority. The first so many skip the
+// rest of the group: they are gotos to the next priority.
+type group struct {
+	skip  []rule
+	rules []rule
 }
 
 // portProtocols are the protocols whose ports rules look at: the kernel keeps
@@ -75,7 +76,7 @@ func (r PolicyRule) compile(family int, l layout) []group {
 	}
 	k := r.base(family, l)
 	if r.SrcPorts.Any() && r.DstPorts.Any() {
-		return []group{{k}}
+		return []group{{rules: []rule{k}}}
 	}
 	var out []group
 	for _, proto := range portProtocols() {
@@ -83,45 +84,56 @@ func (r PolicyRule) compile(family int, l layout) []group {
 			continue
 		}
 		k.proto = proto
-		g := r.exact(k)
 		if r.Verdict != Bypass {
-			g = r.failClosed(k)
-		}
-		if len(g) > 0 {
-			out = append(out, g)
+			out = append(out, r.failClosed(k))
+		} else if exact := r.exact(k); exact != nil {
+			out = append(out, group{rules: exact})
 		}
 	}
 	return out
 }
 
 // exact matches the ports and never a packet without ports.
-func (r PolicyRule) exact(k rule) group {
+func (r PolicyRule) exact(k rule) []rule {
 	var ok1, ok2 bool
 	k.sport, ok1 = clip(r.SrcPorts)
 	k.dport, ok2 = clip(r.DstPorts)
 	if !ok1 || !ok2 {
 		return nil
 	}
-	return group{k}
+	return []rule{k}
 }
 
 // failClosed matches the ports and every packet without ports, which may be a
 // fragment of a protected one (RFC 4301, Section 7): other ports skip the rule.
 func (r PolicyRule) failClosed(k rule) group {
-	var g group
-	skip := k
-	skip.action, skip.target = nl.FR_ACT_GOTO, 0
+	g := group{rules: []rule{k}}
+	skip := rule{family: k.family, proto: k.proto, action: nl.FR_ACT_GOTO}
 	for _, p := range others(r.SrcPorts) {
 		s := skip
 		s.sport = p
-		g = append(g, s)
+		g.skip = append(g.skip, s)
 	}
 	for _, p := range others(r.DstPorts) {
 		s := skip
 		s.dport = p
-		g = append(g, s)
+		g.skip = append(g.skip, s)
 	}
-	return append(g, k)
+	return g
+}
+
+// merge joins neighbours that skip the same ports: what asks for other ports then
+// passes all of them in one step.
+func merge(groups []group) []group {
+	var out []group
+	for _, g := range groups {
+		if n := len(out); n > 0 && len(g.skip) > 0 && slices.Equal(out[n-1].skip, g.skip) {
+			out[n-1].rules = append(out[n-1].rules, g.rules...)
+			continue
+		}
+		out = append(out, g)
+	}
+	return out
 }
 
 // clip cuts a range to what a kernel rule can name, 1 to 65534.
@@ -152,6 +164,7 @@ func others(p Ports) []Ports {
 // jump past everything. A group gets a priority of its own while there are
 // enough; rules that skip need the next priority to skip to.
 func place(groups []group, family int, lo, hi uint32, l layout) ([]rule, error) {
+	groups = merge(groups)
 	roomy := len(groups) < int(hi-lo)
 	pref := lo
 	var out []rule
@@ -159,14 +172,15 @@ func place(groups []group, family int, lo, hi uint32, l layout) ([]rule, error) 
 		if pref >= hi {
 			return nil, fmt.Errorf("host: too many rules with ports: at most %d fit", hi-lo)
 		}
-		for _, k := range g {
-			k.pref = pref
-			if k.action == nl.FR_ACT_GOTO && k.target == 0 {
-				k.target = pref + 1
-			}
+		for _, k := range g.skip {
+			k.pref, k.target = pref, pref+1
 			out = append(out, k)
 		}
-		if roomy || g.skips() {
+		for _, k := range g.rules {
+			k.pref = pref
+			out = append(out, k)
+		}
+		if roomy || len(g.skip) > 0 {
 			pref++
 		}
 	}

@@ -98,12 +98,29 @@ func (h *Host) write(family int, rules []PolicyRule) (s switchover, changed bool
 	if err := h.remove(within(have, lo, hi)); err != nil {
 		return s, false, err
 	}
-	for i, r := range s.next {
-		if err := h.rules.add(r); err != nil {
-			return s, false, errors.Join(err, h.remove(s.next[:i]))
-		}
+	if err := h.append(s.next); err != nil {
+		return s, false, errors.Join(err, h.remove(s.next))
 	}
 	return s, true, nil
+}
+
+// append adds a rule set from its end, so that the kernel finds the target of
+// each goto at once and does not look for unresolved ones at every rule. Rules of
+// one priority keep their order.
+func (h *Host) append(rules []rule) error {
+	for hi := len(rules); hi > 0; {
+		lo := hi - 1
+		for lo > 0 && rules[lo-1].pref == rules[lo].pref {
+			lo--
+		}
+		for _, r := range rules[lo:hi] {
+			if err := h.rules.append(r); err != nil {
+				return err
+			}
+		}
+		hi = lo
+	}
+	return nil
 }
 
 // flip puts the written set in force: one message.
@@ -146,7 +163,7 @@ func (h *Host) frame(family int, have []rule) error {
 	return nil
 }
 
-// based adds the frame for users other than rule sets, once.
+// ensureFrame adds the frame for users other than rule sets, once.
 func (h *Host) ensureFrame() error {
 	if h.based {
 		return nil

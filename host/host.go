@@ -23,7 +23,7 @@ const Span = 25000
 
 // Options describe the node to its kernel.
 type Options struct {
-	Name     string       // of the node, for messages and for the firewall table
+	Name     string       // of the node, for messages
 	TUN      string       // interface; need not exist before it is used
 	Mark     uint32       // SO_MARK of the node's own sockets; 0: DefaultMark
 	Table    int          // routing table, and the one after it; 0: DefaultTable

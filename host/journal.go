@@ -24,7 +24,6 @@ type change struct {
 	Layout  *layout  `json:"layout,omitempty"`
 	Sysctl  *sysctl  `json:"sysctl,omitempty"`
 	Address *address `json:"address,omitempty"`
-	Shield  string   `json:"shield,omitempty"` // firewall table
 }
 
 type address struct {

@@ -71,12 +71,6 @@ func (l layout) off(family int) rule {
 	return rule{family: uint8(family), pref: l.first(), action: nl.FR_ACT_GOTO, target: l.end()}
 }
 
-func (l layout) isFrame(r rule) bool {
-	lo, _ := l.area(false)
-	_, hi := l.area(true)
-	return r.pref < lo || r.pref > hi
-}
-
 func familyName(family int) string {
 	if family == unix.AF_INET {
 		return "IPv4"

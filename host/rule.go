@@ -49,7 +49,14 @@ func (s *ruleSocket) request(kind, flags int) *nl.NetlinkRequest {
 
 // add adds a rule; one that is there already is fine.
 func (s *ruleSocket) add(r rule) error {
-	req := s.request(unix.RTM_NEWRULE, unix.NLM_F_CREATE|unix.NLM_F_EXCL|unix.NLM_F_ACK)
+	return s.create(r, unix.NLM_F_EXCL)
+}
+
+// append adds a rule without the kernel's search for another like it.
+func (s *ruleSocket) append(r rule) error { return s.create(r, 0) }
+
+func (s *ruleSocket) create(r rule, flag int) error {
+	req := s.request(unix.RTM_NEWRULE, unix.NLM_F_CREATE|unix.NLM_F_ACK|flag)
 	r.encode(req)
 	if _, err := req.Execute(unix.NETLINK_ROUTE, 0); err != nil && !errors.Is(err, unix.EEXIST) {
 		return fmt.Errorf("host: add %s: %w", r, err)

@@ -30,7 +30,7 @@ func Snapshot() (string, error) {
 	}
 	defer h.rules.close()
 	var b strings.Builder
-	for _, section := range []func() ([]string, error){h.linkLines, h.routeLines, h.ruleLines, h.sysctlLines, shieldLines} {
+	for _, section := range []func() ([]string, error){h.linkLines, h.routeLines, h.ruleLines, h.sysctlLines} {
 		lines, err := section()
 		if err != nil {
 			return "", err
@@ -71,6 +71,9 @@ func (h *Host) routeLines() ([]string, error) {
 			return nil, fmt.Errorf("host: list routes: %w", err)
 		}
 		for _, r := range routes {
+			if r.Protocol == unix.RTPROT_KERNEL && r.Table == unix.RT_TABLE_LOCAL {
+				continue // follows the addresses, some time after them
+			}
 			dev := ""
 			if l, err := h.nl.LinkByIndex(r.LinkIndex); err == nil {
 				dev = l.Attrs().Name

@@ -104,8 +104,6 @@ func (h *Host) undoChanges(s state) error {
 			errs = append(errs, h.restore(*c.Sysctl))
 		case c.Address != nil:
 			errs = append(errs, h.delAddress(*c.Address))
-		case c.Shield != "":
-			errs = append(errs, h.dropShield(c.Shield))
 		}
 	}
 	return errors.Join(errs...)

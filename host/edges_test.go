@@ -1,0 +1,109 @@
+package host
+
+import (
+	"bytes"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/vishvananda/netlink"
+)
+
+func TestOwnWay(t *testing.T) {
+	fresh(t)
+	eth0, err := netlink.LinkByName("eth0")
+	check(t, err)
+	check(t, netlink.LinkSetMTU(eth0, 1400))
+	h := open(t, options(t))
+	check(t, h.SetAddresses(prefixes("10.200.0.1/32", "fd00:200::1/128")))
+	check(t, h.SetPolicy([]PolicyRule{{}}))
+	for dst, want := range map[string]string{"203.0.113.1": "192.0.2.100", "2001:db8:1::1": "2001:db8::100"} {
+		src, err := h.SourceFor(netip.MustParseAddr(dst))
+		check(t, err)
+		mtu, err := h.LinkMTU(netip.MustParseAddr(dst))
+		check(t, err)
+		if src.String() != want || mtu != 1400 {
+			t.Errorf("towards %s: source %s, MTU %d; want %s, 1400", dst, src, mtu, want)
+		}
+	}
+}
+
+func TestStrictFiltersAreLoosened(t *testing.T) {
+	fresh(t)
+	key := "/proc/sys/net/ipv4/conf/all/rp_filter"
+	check(t, os.WriteFile(key, []byte("1"), 0))
+	var log bytes.Buffer
+	opt := options(t)
+	opt.Log = slog.New(slog.NewTextHandler(&log, nil))
+	h := open(t, opt)
+	check(t, h.SetPolicy([]PolicyRule{{}}))
+	for _, i := range []string{"eth0", "warren0"} {
+		if v, _ := h.ns.read("net/ipv4/conf/" + i + "/rp_filter"); v != "2" {
+			t.Errorf("%s: rp_filter %s", i, v)
+		}
+	}
+	if !strings.Contains(log.String(), "reverse-path") {
+		t.Errorf("no warning: %s", &log)
+	}
+}
+
+func TestForwardingKeepsWhatInterfacesHad(t *testing.T) {
+	fresh(t)
+	check(t, os.WriteFile("/proc/sys/net/ipv6/conf/eth0/forwarding", []byte("1"), 0))
+	before := snapshot(t)
+	h := open(t, options(t))
+	check(t, h.SetForwarding(true))
+	for _, key := range []string{"net/ipv4/conf/eth0p/forwarding", "net/ipv6/conf/eth0p/forwarding"} {
+		if v, _ := h.ns.read(key); v != "1" {
+			t.Errorf("%s: %s", key, v)
+		}
+	}
+	check(t, h.SetForwarding(false))
+	same(t, before)
+}
+
+func TestParseJournalNeverTouchesWhatIsNotOurs(t *testing.T) {
+	good := `{"node":"a","layout":{"table":42,"priority":1000,"mark":1}}` + "\n"
+	for _, c := range []struct {
+		name, text string
+		changes    int
+		damaged    bool
+	}{
+		{"empty", "", 0, false},
+		{"good", good, 1, false},
+		{"truncated", good[:30], 0, true},
+		{"truncated later", good + good[:30], 1, true},
+		{"binary", "\x00\xff\n", 0, true},
+		{"priority of the main table", `{"layout":{"table":1,"priority":32000}}`, 0, true},
+		{"sysctl outside net", good + `{"sysctl":{"key":"kernel/core_pattern","old":"|x"}}`, 1, true},
+		{"sysctl that climbs", good + `{"sysctl":{"key":"net/../kernel/core_pattern","old":"|x"}}`, 1, true},
+		{"address of nothing", good + `{"address":{"interface":"","prefix":"10.0.0.1/32"}}`, 1, true},
+	} {
+		s := parseJournal([]byte(c.text))
+		if len(s.changes) != c.changes || (s.damaged != "") != c.damaged {
+			t.Errorf("%s: %d changes, damage %q", c.name, len(s.changes), s.damaged)
+		}
+	}
+}
+
+func FuzzParseJournal(f *testing.F) {
+	f.Add([]byte(`{"sysctl":{"key":"net/ipv4/ip_forward","old":"0","new":"1"}}`))
+	f.Add([]byte(`{"layout":{"table":42,"priority":1000,"mark":1}}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		for _, c := range parseJournal(b).changes {
+			if c.Sysctl != nil && !strings.HasPrefix(filepath.Join("/proc/sys", c.Sysctl.Key), "/proc/sys/net/") {
+				t.Errorf("would write %q", c.Sysctl.Key)
+			}
+		}
+	})
+}
+
+func TestMissingTUNDeviceNamesTheWayOut(t *testing.T) {
+	err := checkTUN(filepath.Join(t.TempDir(), "tun"))
+	if err == nil || !strings.Contains(err.Error(), "modprobe tun") {
+		t.Errorf("%v", err)
+	}
+}
