@@ -159,6 +159,7 @@ func TestVPPPad(t *testing.T) {
 		"no padding":                    {slices.Concat(body, []byte{0, 4}), 24},
 		"1, 2":                          {slices.Concat(body, []byte{1, 2, 2, 4}), 24},
 		"0, 0":                          {slices.Concat(body, []byte{0, 0, 2, 4}), -1},
+		"0, 2":                          {slices.Concat(body, []byte{0, 2, 2, 4}), -1},
 		"1, 1":                          {slices.Concat(body, []byte{1, 1, 2, 4}), -1},
 		"2, 1":                          {slices.Concat(body, []byte{2, 1, 2, 4}), -1},
 		"last of 255 is wrong":          {slices.Concat(body, pad[:254], []byte{0, 255, 4}), -1},

@@ -3,6 +3,7 @@ package esp
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"strconv"
 	"testing"
 )
@@ -230,6 +231,32 @@ func TestReplayOnce(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestWindowWalk holds Window to slowWindow on long walks that go round the ring
+// many times, with jumps about the sizes of a word, the window and the ring.
+func TestWindowWalk(t *testing.T) {
+	for _, size := range []int{64, 65, 100, 128, 192, 4096} {
+		w := newWindow(t, size)
+		slow := &slowWindow{size: uint64(size), seen: make(map[uint64]bool)}
+		r := rand.New(rand.NewPCG(1, uint64(size)))
+		ring := uint64(len(w.ring) * wordBits)
+		jumps := []uint64{1, 1, 1, 2, 63, 64, 65, uint64(size), ring - 64, ring - 1, ring, ring + 1, ring + 64}
+		for i := range 100_000 {
+			seq := slow.top
+			switch r.IntN(4) {
+			case 0:
+				seq += jumps[r.IntN(len(jumps))]
+			case 1:
+				seq++
+			default:
+				seq -= min(seq, r.Uint64N(uint64(size)+2))
+			}
+			if got, want := w.Commit(seq), slow.commit(seq); got != want {
+				t.Fatalf("size %d, step %d, %d of top %d: %v, want %v", size, i, seq, slow.top, got, want)
+			}
+		}
 	}
 }
 

@@ -157,9 +157,20 @@ func TestReplaceAddr(t *testing.T) {
 		}
 	})
 	t.Run("later fragment keeps its payload", func(t *testing.T) {
-		ip := setFrag(slices.Clone(udp4), 1)
-		if !ReplaceAddr(ip, true, to4) || !bytes.Equal(ip[20:], udp4[20:]) || slowSum(ip[:20]) != 0 {
+		want := edit(udp4, 20, 1, 2, 3, 4, 5, 6, 7, 8)
+		ip := setFrag(slices.Clone(want), 1)
+		if !ReplaceAddr(ip, true, to4) || !bytes.Equal(ip[20:], want[20:]) || slowSum(ip[:20]) != 0 {
 			t.Errorf("payload %x", ip[20:])
+		}
+	})
+	t.Run("UDP checksum never becomes 0", func(t *testing.T) {
+		want := ipPacket(to4, addr4b, ProtoUDP, make([]byte, 10))
+		h, _ := parseIP(want)
+		putBE16(want[28:], l4Sum(want, h)) // the sum is 0 now
+		putBE16(want[26:], 0xffff)
+		ip := slices.Clone(want)
+		if !ReplaceAddr(ip, true, addr4a) || be16(ip[26:]) == 0xffff || !ReplaceAddr(ip, true, to4) || !bytes.Equal(ip, want) {
+			t.Errorf("checksum %#04x, want 0xffff", be16(ip[26:]))
 		}
 	})
 	refused := map[string]struct {

@@ -95,6 +95,7 @@ func TestParseFlow(t *testing.T) {
 		"v6, first fragment":      {ip: ext(ProtoFragment, ProtoUDP, 0, 0, 1, 0, 0, 0, 0), flow: flow(addr6a, addr6b, ProtoUDP), info: Info{HeaderLen: 48, TotalLen: 56, DF: true, Fragment: true, FirstFragment: true}},
 		"v6, later fragment":      {ip: ext(ProtoFragment, ProtoUDP, 0, 0, 8, 0, 0, 0, 0), flow: frag6, info: Info{HeaderLen: 48, TotalLen: 56, DF: true, Fragment: true}},
 		"v6, ports in fragment 2": {ip: ipPacket(addr6a, addr6b, ProtoFragment, []byte{ProtoUDP, 0, 0, 1, 0, 0, 0, 0, 1}), drop: Truncated},
+		"v6, two fragments":       {ip: ipPacket(addr6a, addr6b, ProtoFragment, append([]byte{ProtoFragment, 0, 0, 1, 0, 0, 0, 0, ProtoUDP, 0, 0, 1, 0, 0, 0, 0}, ports...)), drop: Malformed},
 		"v6, extensions forever":  {ip: ipPacket(addr6a, addr6b, ProtoDestOpts, slices.Repeat([]byte{ProtoDestOpts, 0, 0, 0, 0, 0, 0, 0}, 9)), drop: Malformed},
 	}
 	for name, tt := range tests {

@@ -197,6 +197,7 @@ func TestClampMSS(t *testing.T) {
 		"option length 0":   syn(t, addr4a, addr4b, s, 3, 0, 2, 4, 5, 0xb4),
 		"option length 1":   syn(t, addr4a, addr4b, s, 3, 1, 2, 4, 5, 0xb4),
 		"option cut off":    syn(t, addr4a, addr4b, s, 1, 1, 1, 2),
+		"value cut off":     append(syn(t, addr4a, addr4b, s, 1, 1, 2, 4), 0xff, 0xff),
 		"option too long":   syn(t, addr4a, addr4b, s, 2, 40, 5, 0xb4),
 		"offset too large":  edit(syn(t, addr4a, addr4b, s, 2, 4, 5, 0xb4), 32, 0xf0),
 		"offset 0":          edit(syn(t, addr4a, addr4b, s, 2, 4, 5, 0xb4), 32, 0),

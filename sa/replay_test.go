@@ -2,6 +2,8 @@ package sa
 
 import (
 	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
 	"fmt"
 	"slices"
 	"sync"
@@ -266,6 +268,36 @@ func TestInboundRefuses(t *testing.T) {
 	}
 	s.rx(packet.Replay, 2) // a dummy moves the window as any other
 	s.rx(packet.Live, 1)
+
+	bad := sealedBadly(t, testParams(true), 3)
+	if got := receive(s.in, bad); got != packet.BadPadding {
+		t.Errorf("bad padding: %v", got)
+	}
+	if got := receive(s.in, bad); got != packet.Replay { // it was authenticated
+		t.Errorf("bad padding again: %v", got)
+	}
+	if n := s.in.Packets.Load(); n != 1 {
+		t.Errorf("counted %d packets, want 1", n)
+	}
 	s.in.Retire()
 	s.rx(packet.SAExpired, 3)
+}
+
+// sealedBadly returns an authenticated ESP packet whose padding is wrong.
+func sealedBadly(t *testing.T, p Params, seq byte) []byte {
+	t.Helper()
+	n := len(p.Key) - 4
+	block, err := aes.NewCipher(p.Key[:n])
+	if err != nil {
+		t.Fatal(err)
+	}
+	gcm, err := cipher.NewGCM(block)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spi := []byte{0, 0, byte(p.SPI >> 8), byte(p.SPI)}
+	iv := []byte{0, 0, 0, 0, 0, 0, 0, seq}
+	aad := slices.Concat(spi, iv) // the IV is the whole sequence number
+	sealed := gcm.Seal(nil, slices.Concat(p.Key[n:], iv), []byte{0, 0, 255, 4}, aad)
+	return slices.Concat(spi, iv[4:], iv, sealed)
 }

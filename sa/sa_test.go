@@ -36,6 +36,7 @@ func TestReserve(t *testing.T) {
 		"hard packet limit": {life: Lifetime{HardPackets: 10}, ask: []int{8, 8, 1}, want: []int{8, 2, 0}, wantSeqs: []uint64{1, 9, 0}, refusal: packet.SAExpired},
 		"limit from 100":    {first: 100, life: Lifetime{HardPackets: 10}, ask: []int{64}, want: []int{10}, wantSeqs: []uint64{100}, refusal: packet.SAExpired},
 		"limit of one":      {life: Lifetime{HardPackets: 1}, ask: []int{2, 2}, want: []int{1, 0}, wantSeqs: []uint64{1, 0}, refusal: packet.SAExpired},
+		"limit under all":   {first: last32 - 2, life: Lifetime{HardPackets: 2}, ask: []int{9}, want: []int{2}, wantSeqs: []uint64{last32 - 2}, refusal: packet.SAExpired},
 		"limit never met":   {first: last32, life: Lifetime{HardPackets: math.MaxUint64}, ask: []int{2}, want: []int{1}, wantSeqs: []uint64{last32}, refusal: packet.SeqExhausted},
 	}
 	for name, tt := range tests {
@@ -330,6 +331,15 @@ func TestSADModel(t *testing.T) {
 		}
 		if 2*s.count > len(s.taken) {
 			r.Fatalf("%d of %d slots are taken", s.count, len(s.taken))
+		}
+		slots := 0
+		for _, taken := range s.taken {
+			if taken {
+				slots++
+			}
+		}
+		if slots != s.count {
+			r.Fatalf("%d slots are taken, the count is %d", slots, s.count)
 		}
 		for spi, in := range installed {
 			if s.Lookup(spi) != in {
