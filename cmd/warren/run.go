@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+
+	"warren/config"
+	"warren/node"
+)
+
+func (a *app) runCommand() *cobra.Command {
+	level := slog.LevelInfo
+	cmd := &cobra.Command{
+		Use:   "run -c FILE",
+		Short: "Run the daemon until SIGINT or SIGTERM",
+		Long: "run builds chains as traffic and rules ask for, and answers peers. It logs to\n" +
+			"stderr (as JSON with -o json), takes everything down in order on SIGINT or\n" +
+			"SIGTERM, and at once on the second signal.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			path, err := a.needConfig("run")
+			if err != nil {
+				return err
+			}
+			return a.run(cmd.Context(), path, level)
+		},
+	}
+	cmd.Flags().TextVar(&level, "log", level, "least `LEVEL` of log lines: debug, info, warn or error")
+	return cmd
+}
+
+func (a *app) run(ctx context.Context, path string, level slog.Level) error {
+	log := a.logger(level)
+	c, err := config.Load(path)
+	if err != nil {
+		return a.badConfig(err)
+	}
+	for _, w := range c.Warnings {
+		log.Warn(w.Message, "at", w.Place(), "fix", w.Fix)
+	}
+	if a.socket != "" {
+		c.Control.Socket = a.socket
+	}
+	n, err := node.New(c, node.Options{Version: version(), Log: log})
+	if err != nil {
+		return err
+	}
+	if err := n.Run(ctx); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// logger writes to stderr.
+func (a *app) logger(level slog.Level) *slog.Logger {
+	opt := &slog.HandlerOptions{Level: level}
+	if a.json() {
+		return slog.New(slog.NewJSONHandler(a.err, opt))
+	}
+	return slog.New(slog.NewTextHandler(a.err, opt))
+}

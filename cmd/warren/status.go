@@ -1,0 +1,174 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"warren/control"
+)
+
+func (a *app) statusCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "status",
+		Short: "Draw the chains, layer by layer",
+		Long: "status draws the chains with their layers, the sessions that peers opened, and\n" +
+			"what was refused. It exits with 3 if some chain is not what it should be, and\n" +
+			"with 4 if no daemon runs or no chain is up though some should be.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := a.client()
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			s, err := c.Status(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if a.json() {
+				err = a.printJSON(s)
+			} else {
+				a.printStatus(s)
+			}
+			if code := health(s); err == nil && code != exitGood {
+				return &endError{code, nil}
+			}
+			return err
+		},
+	}
+}
+
+// health is the exit code that stands for s.
+func health(s control.Status) int {
+	up, bad := 0, 0
+	for _, c := range s.Chains {
+		switch c.State {
+		case control.StateUp:
+			up++
+		case control.StateIdle:
+			if c.Wanted {
+				bad++
+			}
+		default:
+			bad++
+		}
+	}
+	switch {
+	case bad == 0:
+		return exitGood
+	case up == 0 && !someDegraded(s):
+		return exitDown
+	}
+	return exitDegraded
+}
+
+// someDegraded reports whether a chain carries some traffic still.
+func someDegraded(s control.Status) bool {
+	return slices.ContainsFunc(s.Chains, func(c control.Chain) bool { return c.State == control.StateDegraded })
+}
+
+func (a *app) printStatus(s control.Status) {
+	a.printf("%s  warren %s, up %s\n", s.Node, dash(s.Version), age(s.UptimeSeconds))
+	if s.Tun.Name != "" {
+		a.printf("%s  %s\n", s.Tun.Name, dash(list(s.Tun.Addresses)))
+	}
+	for _, c := range s.Chains {
+		a.printChain(c)
+	}
+	if len(s.Accepted) > 0 {
+		a.printf("\naccepted\n")
+		for _, p := range s.Accepted {
+			a.printf("  %s  %s  %s  from %s  %s\n", p.Peer, p.Mode, p.State, p.Remote,
+				facts(p.VirtualIP, p.VirtualIP6, p.SPIIn, p.SPIOut))
+			a.printf("    %s\n", traffic(p.PacketsIn, p.BytesIn, p.PacketsOut, p.BytesOut, p.Rekeys))
+		}
+	}
+	a.printDrops(s.Drops)
+}
+
+func (a *app) printChain(c control.Chain) {
+	a.printf("\n%s  %s", c.Name, c.State)
+	if c.MTU > 0 {
+		a.printf("  mtu %d", c.MTU)
+	}
+	if c.Reason != "" {
+		at := ""
+		if c.FailedLayer > 0 {
+			at = fmt.Sprintf("layer %d: ", c.FailedLayer)
+		}
+		a.printf("  (%s%s)", at, oneLine(c.Reason))
+	}
+	a.printf("\n")
+	for i, l := range c.Layers {
+		a.printLayer(l, strings.Repeat("   ", i), i < len(c.Layers)-1)
+	}
+}
+
+// printLayer draws a layer inside the ones before it.
+func (a *app) printLayer(l control.Layer, indent string, more bool) {
+	line := []string{fmt.Sprintf("%s%s─ %d", indent, "└", l.Layer), l.Peer, l.Mode, l.State}
+	if l.Local != "" || l.Remote != "" {
+		line = append(line, dash(l.Local)+" → "+dash(l.Remote))
+	}
+	for _, word := range []string{l.Encap, l.Suite} {
+		if word != "" {
+			line = append(line, word)
+		}
+	}
+	if l.MTU > 0 {
+		line = append(line, fmt.Sprintf("mtu %d", l.MTU))
+	}
+	a.printf("%s", strings.Join(line, "  "))
+	if l.Reason != "" {
+		a.printf("  (%s)", oneLine(l.Reason))
+	}
+	a.printf("\n")
+	if l.State != control.StateUp {
+		return
+	}
+	bar := "    "
+	if more {
+		bar = "   │ "
+	}
+	if f := facts(l.VirtualIP, l.VirtualIP6, l.SPIIn, l.SPIOut); f != "" {
+		a.printf("%s%s %s\n", indent, bar, f)
+	}
+	a.printf("%s%s %s\n", indent, bar, traffic(l.PacketsIn, l.BytesIn, l.PacketsOut, l.BytesOut, l.Rekeys))
+}
+
+// facts are leases and SPIs, where there are any.
+func facts(ip, ip6, spiIn, spiOut string) string {
+	var words []string
+	if leases := strings.TrimSpace(ip + " " + ip6); leases != "" {
+		words = append(words, "virtual ip "+leases)
+	}
+	if spiIn != "" || spiOut != "" {
+		words = append(words, "spi in "+dash(spiIn)+" out "+dash(spiOut))
+	}
+	return strings.Join(words, "  ")
+}
+
+func traffic(packetsIn, bytesIn, packetsOut, bytesOut, rekeys uint64) string {
+	text := fmt.Sprintf("in %d packets, %s  out %d packets, %s", packetsIn, human(bytesIn), packetsOut, human(bytesOut))
+	if rekeys > 0 {
+		text += fmt.Sprintf("  rekeyed %d times", rekeys)
+	}
+	return text
+}
+
+// printDrops lists the reasons for which packets were refused.
+func (a *app) printDrops(drops map[string]uint64) {
+	var words []string
+	for _, reason := range slices.Sorted(maps.Keys(drops)) {
+		if drops[reason] > 0 {
+			words = append(words, fmt.Sprintf("%s %d", reason, drops[reason]))
+		}
+	}
+	if len(words) > 0 {
+		a.printf("\nrefused packets: %s\n", list(words))
+	}
+}
