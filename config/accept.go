@@ -13,7 +13,7 @@ func (b *builder) accepts(top object) {
 		return
 	}
 	for _, item := range v.items() {
-		item.what = "accept entry"
+		item.what = item.called("accept entry", "name")
 		o, ok := item.object("accept[]")
 		if !ok {
 			continue
@@ -22,7 +22,6 @@ func (b *builder) accepts(top object) {
 		if v, ok := o.need("name", "name: NAME"); ok {
 			a.Name, _ = v.name()
 			b.uniqueAccept(v, a.Name)
-			o.what = "accept entry " + a.Name
 		}
 		b.at[a] = o.keys
 		b.accept(a, o)

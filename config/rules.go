@@ -2,8 +2,11 @@ package config
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/goccy/go-yaml/ast"
 
 	"warren/policy"
 )
@@ -29,7 +32,7 @@ func (b *builder) rules(top object) {
 }
 
 func (b *builder) transportRule(v value) {
-	v.what = "transport rule"
+	v.what = v.called("transport rule", "name")
 	o, ok := v.object("rules.transport[]")
 	if !ok {
 		b.broken = true
@@ -42,6 +45,7 @@ func (b *builder) transportRule(v value) {
 	}
 	good := r.Name != ""
 	if m, ok := o.get("match"); ok {
+		m.what = o.what
 		r.Match, ok = b.match(m)
 		good = good && ok
 	}
@@ -83,10 +87,10 @@ func (b *builder) action(o object, r *policy.TransportRule) bool {
 	peer, has := o.get("peer")
 	switch {
 	case r.Action == policy.Protect && !has:
-		o.fail("add peer: "+cmpOr(orList(b.peerNames), "NAME"), "transport rule %s protects, but does not say with which peer", r.Name)
+		o.fail("add peer: "+cmpOr(orList(b.peerNames), "NAME"), "%s protects, but does not say with which peer", o.what)
 		return false
 	case r.Action != policy.Protect && has:
-		peer.fail("delete it, or write action: protect", "peer of transport rule %s has no meaning with action %s", r.Name, word)
+		peer.fail("delete it, or write action: protect", "%s has no meaning with action %s", peer.what, word)
 		return true
 	case has:
 		r.Peer, ok = b.peerName(peer)
@@ -116,7 +120,7 @@ func (b *builder) peerName(v value) (string, bool) {
 }
 
 func (b *builder) tunnelRule(v value) {
-	v.what = "tunnel rule"
+	v.what = v.called("tunnel rule via", "via")
 	o, ok := v.object("rules.tunnel[]")
 	if !ok {
 		b.broken = true
@@ -128,6 +132,7 @@ func (b *builder) tunnelRule(v value) {
 		r.Via, good = b.peerName(via)
 	}
 	if m, ok := o.get("match"); ok {
+		m.what = o.what
 		r.Match, ok = b.match(m)
 		good = good && ok
 	}
@@ -154,23 +159,40 @@ func (b *builder) match(v value) (m policy.Match, good bool) {
 	}
 	if v, ok := o.get("sport"); ok {
 		m.SrcPorts, _ = v.ports()
-		o.checkPorts(v, m.Proto)
 	}
 	if v, ok := o.get("dport"); ok {
 		m.DstPorts, _ = v.ports()
-		o.checkPorts(v, m.Proto)
 	}
+	o.checkPorts(m.Proto)
 	return m, len(b.problems) == before
 }
 
 // checkPorts refuses ports with a protocol that has none.
-func (o object) checkPorts(v value, protos []uint8) {
-	for _, p := range protos {
-		if !HasPorts(p) {
-			v.fail("delete the ports, or put "+policy.ProtoName(p)+" into a rule of its own", "%s with proto %s can never match: it has no ports",
-				v.what, policy.ProtoName(p))
+func (o object) checkPorts(protos []uint8) {
+	v, ok := o.fields["dport"]
+	if !ok {
+		v, ok = o.fields["sport"]
+	}
+	i := slices.IndexFunc(protos, func(p uint8) bool { return !HasPorts(p) })
+	if !ok || i < 0 {
+		return
+	}
+	name := policy.ProtoName(protos[i])
+	v.fail("delete the ports, or put "+name+" into a rule of its own", "%s with proto %s can never match: it has no ports", v.what, name)
+}
+
+// called is what to call a rule or entry in messages: by kind, and by the name
+// under key if it has one.
+func (v value) called(kind, key string) string {
+	if m, ok := v.node.(*ast.MappingNode); ok {
+		for _, kv := range m.Values {
+			name, ok := kv.Value.(*ast.StringNode)
+			if ok && kv.Key.String() == key && goodName(name.Value) {
+				return kind + " " + name.Value
+			}
 		}
 	}
+	return strings.TrimSuffix(kind, " via")
 }
 
 // places are prefixes, addresses, and peers' names for their addresses.
