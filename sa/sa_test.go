@@ -332,13 +332,7 @@ func TestSADModel(t *testing.T) {
 		if 2*s.count > len(s.taken) {
 			r.Fatalf("%d of %d slots are taken", s.count, len(s.taken))
 		}
-		slots := 0
-		for _, taken := range s.taken {
-			if taken {
-				slots++
-			}
-		}
-		if slots != s.count {
+		if slots := takenSlots(s); slots != s.count {
 			r.Fatalf("%d slots are taken, the count is %d", slots, s.count)
 		}
 		for spi, in := range installed {
@@ -352,6 +346,45 @@ func TestSADModel(t *testing.T) {
 			}
 		}
 	})
+}
+
+func takenSlots(s *SAD) (n int) {
+	for _, taken := range s.taken {
+		if taken {
+			n++
+		}
+	}
+	return n
+}
+
+// TestSADGrowth: reservations keep their slots while the table doubles.
+func TestSADGrowth(t *testing.T) {
+	const n = 1000
+	s := NewSAD(nil)
+	var spis []esp.SPI
+	for range n {
+		spi, err := s.Reserve()
+		if err != nil {
+			t.Fatal(err)
+		}
+		spis = append(spis, spi)
+	}
+	if got := takenSlots(s); got != n || s.Reserved() != n || len(s.taken) != 2048 {
+		t.Errorf("%d of %d slots taken for %d reservations", got, len(s.taken), s.Reserved())
+	}
+	for _, spi := range spis {
+		if err := s.Install(&Inbound{params: Params{SPI: spi}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, spi := range spis {
+		if in := s.Remove(spi); in == nil || in.SPI() != spi {
+			t.Errorf("%v is not there", spi)
+		}
+	}
+	if got := takenSlots(s); got != 0 || s.Len() != 0 {
+		t.Errorf("%d slots taken, %d SAs", got, s.Len())
+	}
 }
 
 // TestSADConcurrent: readers see an installed SA all the time the table grows.
