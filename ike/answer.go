@@ -183,6 +183,10 @@ func (e *Engine) answerCreate(sa *ikeSA, ps []message.Payload, now time.Time) ([
 	a := &childAnswer{ni: slices.Clone(ni.Data)}
 	if rekey != nil {
 		if a.old, ok = e.rekeyTarget(s, rekey); !ok {
+			if _, making := currentTask(sa).(*rekeyChild); making {
+				// It may be the pair whose response is on its way.
+				return nil, refuse(message.TemporaryFailure, "no such child SA yet")
+			}
 			return nil, &refusal{notify: message.ChildSANotFound, reason: "no such child SA"}
 		}
 		if a.old.busy() {

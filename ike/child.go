@@ -45,15 +45,6 @@ type child struct {
 	removeAt time.Time // childLingering, and childRedundant: do not wait longer
 }
 
-// spare reports whether c is not the pair that its traffic depends on.
-func (c *child) spare() bool {
-	switch c.state {
-	case childRedundant, childLingering:
-		return true
-	}
-	return c.succ != nil
-}
-
 // export describes c for an event. The keys are given away.
 func (c *child) export(s *session, k childKeys) Child {
 	out := Child{
@@ -111,7 +102,7 @@ func (e *Engine) replaceChild(s *session, old, c *child, k childKeys, use bool) 
 
 // switchOutbound makes c the pair to send on, in place of old.
 func (e *Engine) switchOutbound(s *session, old, c *child) {
-	if c == nil || c.sending {
+	if c == nil || c.sending || !old.sending {
 		return
 	}
 	old.sending, c.sending = false, true

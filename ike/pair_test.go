@@ -7,8 +7,9 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"slices"
-	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 
 	"warren/esp"
 	"warren/ike/message"
@@ -43,7 +44,7 @@ func (t *spiTable) free(spi esp.SPI) {
 // An end is an engine with what a node keeps for it: the SAs that its events
 // installed.
 type end struct {
-	t      testing.TB
+	t      rapid.TB
 	name   string
 	e      *Engine
 	spis   *spiTable
@@ -54,7 +55,7 @@ type end struct {
 	quiet  bool
 }
 
-func newEnd(t testing.TB, name string, seed uint64, o Options) *end {
+func newEnd(t rapid.TB, name string, seed uint64, o Options) *end {
 	n := &end{t: t, name: name, spis: &spiTable{next: esp.SPI(0x1000 * seed), taken: map[esp.SPI]bool{}},
 		in: map[esp.SPI]Child{}, out: map[sa.Layer]esp.SPI{}, up: map[SessionID]bool{}}
 	o.AllocSPI, o.FreeSPI = n.spis.alloc, n.spis.free
@@ -136,6 +137,15 @@ func (n *end) apply(ev Event) {
 	}
 }
 
+// GoString keeps the log of a failed property short.
+func (n *end) GoString() string { return n.name }
+
+// GoString keeps the log of a failed property short.
+func (f flight) GoString() string {
+	h, _ := message.ParseHeader(f.d.Data)
+	return fmt.Sprintf("%s's %v %d response=%v", f.from.name, h.Exchange, h.MessageID, h.IsResponse())
+}
+
 // A flight is a message under way.
 type flight struct {
 	from, to *end
@@ -144,7 +154,7 @@ type flight struct {
 
 // A pair is an initiator and a responder, and the wire between them.
 type pair struct {
-	t    testing.TB
+	t    rapid.TB
 	now  time.Time
 	i, r *end
 	wire []flight
@@ -159,7 +169,7 @@ var (
 	start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 )
 
-func ikeProposals(t testing.TB, ss ...string) []Proposal {
+func ikeProposals(t rapid.TB, ss ...string) []Proposal {
 	t.Helper()
 	var out []Proposal
 	for _, s := range ss {
@@ -172,7 +182,7 @@ func ikeProposals(t testing.TB, ss ...string) []Proposal {
 	return out
 }
 
-func espProposals(t testing.TB, ss ...string) []Proposal {
+func espProposals(t rapid.TB, ss ...string) []Proposal {
 	t.Helper()
 	var out []Proposal
 	for _, s := range ss {
@@ -185,7 +195,7 @@ func espProposals(t testing.TB, ss ...string) []Proposal {
 	return out
 }
 
-func mustID(t testing.TB, s string) ID {
+func mustID(t rapid.TB, s string) ID {
 	t.Helper()
 	id, err := ParseID(s)
 	if err != nil {
@@ -194,7 +204,7 @@ func mustID(t testing.TB, s string) ID {
 	return id
 }
 
-func mustPool(t testing.TB, ps ...string) *Pool {
+func mustPool(t rapid.TB, ps ...string) *Pool {
 	t.Helper()
 	var pre []netip.Prefix
 	for _, p := range ps {
@@ -208,7 +218,7 @@ func mustPool(t testing.TB, ps ...string) *Pool {
 }
 
 // peerConfig is a client that wants a virtual address of sg1.
-func peerConfig(t testing.TB) PeerConfig {
+func peerConfig(t rapid.TB) PeerConfig {
 	return PeerConfig{
 		Name: "sg1", Layer: 7, Local: addrI, Remote: addrR,
 		LocalID: mustID(t, "alice.example"), RemoteID: mustID(t, "sg1.example"), PSK: []byte("correct horse"),
@@ -219,7 +229,7 @@ func peerConfig(t testing.TB) PeerConfig {
 }
 
 // acceptConfig is the gateway that peerConfig wants.
-func acceptConfig(t testing.TB) AcceptConfig {
+func acceptConfig(t rapid.TB) AcceptConfig {
 	layer := sa.Layer(100)
 	return AcceptConfig{
 		Name: "road", LocalID: mustID(t, "sg1.example"), IDs: []string{"*.example"},
@@ -233,11 +243,11 @@ func acceptConfig(t testing.TB) AcceptConfig {
 }
 
 // newPair makes two engines; opt may change what they run with.
-func newPair(t testing.TB, a AcceptConfig, opt ...func(i, r *Options)) *pair {
+func newPair(t rapid.TB, a AcceptConfig, opt ...func(i, r *Options)) *pair {
 	return newSeededPair(t, 1, a, opt...)
 }
 
-func newSeededPair(t testing.TB, seed uint64, a AcceptConfig, opt ...func(i, r *Options)) *pair {
+func newSeededPair(t rapid.TB, seed uint64, a AcceptConfig, opt ...func(i, r *Options)) *pair {
 	var oi, or Options
 	or.Accept = []AcceptConfig{a}
 	for _, f := range opt {

@@ -52,6 +52,10 @@ func (t *rekeyChild) start(e *Engine, sa *ikeSA, now time.Time) *request {
 	if t.old != nil && (t.old.busy() || !slices.Contains(s.children, t.old)) {
 		return nil
 	}
+	if t.old != nil && s.replacing(t.old) {
+		t.old.rekeyAt = e.retryTime(now)
+		return nil
+	}
 	if t.tries == 0 && t.group == message.DHNone {
 		t.group = firstGroup(s.esp)
 	}
@@ -73,6 +77,12 @@ func (t *rekeyChild) start(e *Engine, sa *ikeSA, now time.Time) *request {
 		}}, ps...)
 	}
 	return &request{kind: message.CreateChildSA, payloads: ps}
+}
+
+// replacing reports whether c is to take the place of a pair that the peer has
+// not deleted yet. The peer may not even know c: its response was perhaps lost.
+func (s *session) replacing(c *child) bool {
+	return slices.ContainsFunc(s.children, func(o *child) bool { return o.succ == c && o.state != childLingering })
 }
 
 func (t *rekeyChild) done(e *Engine, sa *ikeSA, ps []message.Payload, err error, now time.Time) {
@@ -208,6 +218,8 @@ func (t *rekeyChild) failed(e *Engine, s *session, err *Error, now time.Time) {
 	switch {
 	case t.old == nil && t.lost == nil:
 		e.emit(ChildFailed{Session: s.id, Layer: t.cfg.Layer, Err: err})
+	case t.lost != nil && err.Notify == message.TemporaryFailure && slices.Contains(s.children, t.lost):
+		t.lost.state, t.lost.rekeyAt = childUp, e.retryTime(now)
 	case t.lost != nil:
 		e.removeChild(s, t.lost, removal{down: true, byPeer: true, reason: err.Error()})
 	default:

@@ -214,7 +214,7 @@ func (e *Engine) end(s *session, why ending, now time.Time) {
 		why = *s.closing
 	}
 	for _, c := range slices.Clone(s.children) {
-		e.removeChild(s, c, removal{down: !c.spare(), byPeer: why.byPeer, reason: why.text(), silent: why.silent})
+		e.removeChild(s, c, removal{down: c.sending, byPeer: why.byPeer, reason: why.text(), silent: why.silent})
 	}
 	for _, sa := range slices.Clone(s.sas) {
 		e.closeSA(sa, now)
