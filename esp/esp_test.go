@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
-	"strconv"
 	"sync"
 	"testing"
 
@@ -130,7 +129,7 @@ func TestShortPackets(t *testing.T) {
 		for n := range len(whole) {
 			p := newPacket(whole[:n])
 			want := packet.AuthFailed
-			if n < minLen {
+			if n < MinLen {
 				want = packet.Runt
 			}
 			if _, ok := opener.Open(p, 1); ok || p.Drop != want {
@@ -240,7 +239,7 @@ func TestSuite(t *testing.T) {
 		}
 		for avail := range 200 {
 			n := s.InnerMTU(avail)
-			if n > 0 && s.SealedLen(n) > avail || s.SealedLen(n+1) <= avail && avail >= minLen {
+			if n > 0 && s.SealedLen(n) > avail || s.SealedLen(n+1) <= avail && avail >= MinLen {
 				t.Errorf("%v: InnerMTU(%d) = %d, sealed %d, one more %d", s, avail, n, s.SealedLen(n), s.SealedLen(n+1))
 			}
 		}
@@ -347,64 +346,4 @@ func FuzzParseTrailer(f *testing.F) {
 			t.Errorf("%x ends in %x", plain, want)
 		}
 	})
-}
-
-func TestAllocs(t *testing.T) {
-	for _, s := range suites {
-		sealer, opener := newPair(t, s)
-		b, inner := packet.NewBatch(8, 1500), plaintext(1400)
-		if n := testing.AllocsPerRun(50, func() {
-			for _, p := range b {
-				p.Set(inner)
-			}
-			sealer.SealBatch(b, testSPI, 1, packet.ProtoIPv4)
-			for i, p := range b {
-				if _, ok := opener.Open(p, uint64(i+1)); !ok {
-					t.Fatal(p.Drop)
-				}
-			}
-		}); n != 0 {
-			t.Errorf("%v: sealing and opening a batch allocates %v times, want 0", s, n)
-		}
-	}
-}
-
-func BenchmarkSeal(b *testing.B) {
-	for _, s := range []Suite{suites[1], suites[5], suites[7]} {
-		for _, size := range []int{64, 512, 1400} {
-			b.Run(s.String()+"/"+strconv.Itoa(size), func(b *testing.B) {
-				sealer, _ := newPair(b, s)
-				batch, inner := packet.NewBatch(64, 1500), plaintext(size)
-				b.SetBytes(int64(size * len(batch)))
-				for b.Loop() {
-					for _, p := range batch { // in the time: a TUN read pays this copy too
-						p.Set(inner)
-					}
-					sealer.SealBatch(batch, testSPI, 1, packet.ProtoIPv4)
-				}
-				b.ReportMetric(float64(b.N*len(batch))/b.Elapsed().Seconds(), "pkt/s")
-			})
-		}
-	}
-}
-
-func BenchmarkOpen(b *testing.B) {
-	for _, s := range []Suite{suites[1], suites[5], suites[7]} {
-		for _, size := range []int{64, 512, 1400} {
-			b.Run(s.String()+"/"+strconv.Itoa(size), func(b *testing.B) {
-				sealer, opener := newPair(b, s)
-				sealed := newPacket(plaintext(size))
-				sealer.Seal(sealed, testSPI, 1, packet.ProtoIPv4)
-				p := packet.New(1500)
-				b.SetBytes(int64(size))
-				for b.Loop() {
-					p.Set(sealed.Bytes())
-					if _, ok := opener.Open(p, 1); !ok {
-						b.Fatal(p.Drop)
-					}
-				}
-				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "pkt/s")
-			})
-		}
-	}
 }

@@ -36,7 +36,7 @@ func (o *Opener) Open(p *packet.Packet, seq uint64) (nextHeader uint8, ok bool) 
 		return 0, false
 	}
 	b := p.Bytes()
-	if len(b) < minLen {
+	if len(b) < MinLen {
 		p.Drop = packet.Runt
 		return 0, false
 	}

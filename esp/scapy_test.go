@@ -132,33 +132,28 @@ func TestScapy(t *testing.T) {
 		{netip.MustParseAddr("fd99:1::2"), netip.MustParseAddr("2001:db8:77::77")},
 	}
 	seq := uint64(0)
-	for _, s := range []Suite{suites[0], suites[1], suites[4], suites[5], suites[6], suites[7]} {
-		for outer, e := range ends {
-			for inner := range lan {
-				for _, udp := range []bool{false, true} {
-					for _, mode := range []Mode{Tunnel, Transport} {
-						if mode == Transport && inner != outer {
-							continue
-						}
-						in := lan[inner]
-						if mode == Transport {
-							in = e
-						}
-						name := fmt.Sprintf("%v/%v/v%d in v%d/udp %v", s, mode, 4+2*inner, 4+2*outer, udp)
-						t.Run(name, func(t *testing.T) {
-							for _, size := range []int{0, 1, 2, 3, 60, 512, 1400} {
-								seq++
-								x := exchange{suite: s, mode: mode, udp: udp, src: e[0], dst: e[1],
-									inner: udpPacket(in[0], in[1], size), seq: seq}
-								if s.ESN {
-									x.seq |= 0x12345 << 32
-								}
-								x.toScapy(t, j)
-								x.fromScapy(t, j)
-							}
-						})
-					}
+	run := func(x exchange, in [2]netip.Addr) {
+		name := fmt.Sprintf("%v/%v/%v in %v/udp %v", x.suite, x.mode, in[0], x.src, x.udp)
+		t.Run(name, func(t *testing.T) {
+			for _, size := range []int{0, 1, 2, 3, 60, 512, 1400} {
+				seq++
+				x.inner, x.seq = udpPacket(in[0], in[1], size), seq
+				if x.suite.ESN {
+					x.seq |= 0x12345 << 32
 				}
+				x.toScapy(t, j)
+				x.fromScapy(t, j)
+			}
+		})
+	}
+	for _, s := range []Suite{suites[0], suites[1], suites[4], suites[5], suites[6], suites[7]} {
+		for _, e := range ends {
+			for _, udp := range []bool{false, true} {
+				x := exchange{suite: s, udp: udp, src: e[0], dst: e[1]}
+				run(x, lan[0])
+				run(x, lan[1])
+				x.mode = Transport
+				run(x, e)
 			}
 		}
 	}

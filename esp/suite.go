@@ -41,8 +41,10 @@ const (
 
 	trailerLen = 2 // pad length and next header
 	frontLen   = HeaderLen + ivLen
-	minLen     = frontLen + align + icvLen
 )
+
+// MinLen is the length of the shortest ESP packet: a shorter one is a runt.
+const MinLen = frontLen + align + icvLen
 
 // String returns the transform's name in proposals, such as "aes128gcm16".
 func (c Cipher) String() string {

@@ -76,7 +76,7 @@ func (in *Inbound) Open(p *packet.Packet) (nextHeader uint8, ok bool) {
 	}
 	h, ok := esp.ParseHeader(p.Bytes())
 	switch {
-	case !ok && h == nil:
+	case p.Len() < esp.MinLen:
 		p.Drop = packet.Runt
 	case !ok:
 		p.Drop = packet.ReservedSPI

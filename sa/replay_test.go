@@ -246,6 +246,7 @@ func TestInboundRefuses(t *testing.T) {
 		"nothing":      {nil, packet.Runt},
 		"seven bytes":  {good[:7], packet.Runt},
 		"header alone": {good[:8], packet.Runt},
+		"old runt":     {edit(7, 0)[:35], packet.Runt},
 		"cut short":    {good[:len(good)-1], packet.AuthFailed},
 		"other SPI":    {edit(3, 2), packet.NoSA},
 		"SPI 0":        {edit(2, 0), packet.ReservedSPI},
