@@ -188,6 +188,22 @@ func TestCVE_2016_5391(t *testing.T) {
 	}
 }
 
+// TestNone: a child SA may do without a key exchange, and the answer names NONE
+// if the offer did; an IKE SA may not (RFC 7296, Sections 2.18 and 3.3.6).
+func TestNone(t *testing.T) {
+	for offer, want := range map[string]int{"aes128gcm16-modpnone-x25519-esn": 3, "aes128gcm16-esn": 2} {
+		c := must(Select(Offer(espList(t, offer), make([]byte, 4)), espList(t, "aes128gcm16-esn"), 4))
+		if n := len(c.Answer(nil).Proposals[0].Transforms); n != want || c.DH != message.DHNone {
+			t.Errorf("%s: answered with %d transforms, %v", offer, n, c)
+		}
+	}
+	own := ikeList(t, "aes128gcm16-prfsha256-x25519")
+	own[0].DH = []message.DHGroup{message.DHNone}
+	if c, err := Select(Offer(own, nil), own, 0); !errors.Is(err, ErrNoProposal) {
+		t.Errorf("IKE SA without a key exchange: %v, %v", c, err)
+	}
+}
+
 // TestSPISize: an SPI of another length than the exchange has (RFC 7296, Section
 // 3.3.1), and proposals for another protocol or with wrong numbers.
 func TestSPISize(t *testing.T) {

@@ -113,6 +113,11 @@ func TestOpenShort(t *testing.T) {
 			t.Errorf("%d octets: %v", n, err)
 		}
 	}
+	i, r := pair(t, Encr{message.EncrAESGCM16, 128})
+	empty := must(i.seal(message.Header{SPIi: 1, SPIr: 2}, message.PayloadNone, nil))
+	if _, err := r.Open(must(message.Parse(empty))); err == nil {
+		t.Error("authentic, but without Pad Length: opened")
+	}
 	m := message.Message{Header: message.Header{SPIi: 1}}
 	if _, err := r.Open(&m); !errors.Is(err, ErrNotProtected) {
 		t.Errorf("no SK: %v", err)

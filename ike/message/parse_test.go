@@ -232,6 +232,27 @@ func TestCase35ReservedFields(t *testing.T) {
 	}
 }
 
+// TestZeroSPI: the initiator's SPI is never zero (RFC 7296, Section 3.1).
+func TestZeroSPI(t *testing.T) {
+	b := build(t)
+	b[7] = 0
+	if _, err := Parse(b); !errors.Is(err, ErrSPI) {
+		t.Error(err)
+	}
+}
+
+// TestCPReservedBit: the top bit of an attribute type is ignored (RFC 7296,
+// Section 3.15.1).
+func TestCPReservedBit(t *testing.T) {
+	m, err := Parse(build(t, &Unknown{Kind: PayloadCP, Data: unhex(t, "02000000 8001 0004 c0000201")}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cp, _ := Get[*CP](m.Payloads); cp.Attributes[0].Type != InternalIP4Address {
+		t.Errorf("got %+v", cp)
+	}
+}
+
 // TestCase37KeyLength: only one good key length counts (case 37).
 func TestCase37KeyLength(t *testing.T) {
 	tests := map[string]struct {
