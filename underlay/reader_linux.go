@@ -1,11 +1,9 @@
 package underlay
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 
 	"golang.org/x/sys/unix"
 
@@ -71,10 +69,7 @@ func (r *reader) receive(wait bool) (bool, error) {
 	for {
 		r.wait = wait
 		if err := r.sock.conn.Read(r.poll); err != nil {
-			if errors.Is(err, os.ErrClosed) {
-				err = net.ErrClosed
-			}
-			return false, err
+			return false, net.ErrClosed // poll has no other error without deadlines
 		}
 		switch r.err {
 		case 0:

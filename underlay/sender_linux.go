@@ -1,9 +1,7 @@
 package underlay
 
 import (
-	"errors"
 	"net"
-	"os"
 
 	"golang.org/x/sys/unix"
 
@@ -125,11 +123,10 @@ func (sock *socket) sendmsg(b packet.Batch) (unix.Errno, error) {
 	}
 	s.msg.setRemote(p.Remote)
 	s.parts, s.control = len(b), putControl(s.msg.oob[:], sock.v6, a)
-	err := sock.conn.Write(s.poll)
-	if errors.Is(err, os.ErrClosed) {
-		err = net.ErrClosed
+	if err := sock.conn.Write(s.poll); err != nil {
+		return 0, net.ErrClosed // poll has no other error without deadlines
 	}
-	return s.err, err
+	return s.err, nil
 }
 
 func refusal(errno unix.Errno) packet.Drop {

@@ -66,12 +66,20 @@ func openSocket(s spec) (*socket, error) {
 
 // setup sets the options of a fresh socket and binds it.
 func (sock *socket) setup(fd int, s spec) error {
-	level, opts := unix.IPPROTO_IP, options4
+	level, opts := unix.IPPROTO_IP, options4()
 	if sock.v6 {
-		level, opts = unix.IPPROTO_IPV6, options6
+		level, opts = unix.IPPROTO_IPV6, options6()
 	}
-	for _, o := range opts() {
+	if s.role != roleESP && sock.v6 { // a raw socket is of one family anyway, and refuses the option
+		opts = append(opts, option{unix.IPV6_V6ONLY, 1})
+	}
+	for _, o := range opts {
 		if err := unix.SetsockoptInt(fd, level, o.name, o.value); err != nil {
+			return s.explain("set options of", err)
+		}
+	}
+	if sock.v6 && s.role != roleESP { // raw sockets have one family anyway
+		if err := unix.SetsockoptInt(fd, level, unix.IPV6_V6ONLY, 1); err != nil {
 			return s.explain("set options of", err)
 		}
 	}
@@ -105,7 +113,7 @@ func options4() []option {
 
 func options6() []option {
 	return []option{
-		{unix.IPV6_V6ONLY, 1}, {unix.IPV6_RECVPKTINFO, 1}, {unix.IPV6_RECVTCLASS, 1}, {unix.IPV6_UNICAST_HOPS, 64},
+		{unix.IPV6_RECVPKTINFO, 1}, {unix.IPV6_RECVTCLASS, 1}, {unix.IPV6_UNICAST_HOPS, 64},
 		{unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_DO},
 	}
 }

@@ -9,20 +9,19 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"golang.org/x/sys/unix"
-
 	"warren/packet"
 )
 
 // Sockets is the Underlay of the Linux kernel.
 type Sockets struct {
 	info    Info
-	mark    uint32
 	all     []*socket
 	readers []Reader
 
 	// pick finds the socket for a packet by its role and family.
 	pick [roleESP + 1][2]*socket
+
+	probes [2]*probe // by family
 
 	closed    atomic.Bool
 	closeOnce sync.Once
@@ -39,7 +38,7 @@ func Open(o Options) (*Sockets, error) {
 	if o.IKE == o.NATT {
 		return nil, fmt.Errorf("underlay: listen.ike and listen.nat_t are both port %d: they must differ", o.IKE)
 	}
-	s := &Sockets{mark: o.Mark, info: Info{Addr: o.Addr, IKE: o.IKE, NATT: o.NATT, RawESP: !o.NoESP, GRO: true}}
+	s := &Sockets{info: Info{Addr: o.Addr, IKE: o.IKE, NATT: o.NATT, RawESP: !o.NoESP, GRO: true}}
 	for _, addr := range addresses(o.Addr) {
 		err := s.open(o, addr)
 		if err != nil && addr == netip.IPv6Unspecified() && s.info.Addr != addr && noIPv6(err) {
@@ -84,6 +83,7 @@ func (s *Sockets) open(o Options, addr netip.Addr) error {
 		}
 		opened = append(opened, sock)
 	}
+	s.probes[family(addr.Is6())] = newProbe(addr.Is6(), o.Mark)
 	for _, sock := range opened {
 		s.pick[sock.role][family(sock.v6)] = sock
 	}
@@ -153,43 +153,15 @@ func (s *Sockets) roleOf(p *packet.Packet) role {
 	return roleIKE
 }
 
-// PathMTU is Underlay's. The kernel keeps what it learned of a path per
-// destination; a connected socket is the way to ask.
-func (s *Sockets) PathMTU(local, remote netip.Addr) (int, error) {
-	fam, level, name := unix.AF_INET, unix.IPPROTO_IP, unix.IP_MTU
-	if remote.Is6() {
-		fam, level, name = unix.AF_INET6, unix.IPPROTO_IPV6, unix.IPV6_MTU
-	}
-	fd, err := unix.Socket(fam, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return 0, fmt.Errorf("underlay: path mtu to %v: %w", remote, err)
-	}
-	defer unix.Close(fd)
-	if s.mark != 0 {
-		err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_MARK, int(s.mark))
-	}
-	if err == nil && local.IsValid() && !local.IsUnspecified() {
-		err = unix.Bind(fd, sockaddr(netip.AddrPortFrom(local, 0)))
-	}
-	if err == nil {
-		err = unix.Connect(fd, sockaddr(netip.AddrPortFrom(remote, s.info.NATT)))
-	}
-	if err != nil {
-		return 0, fmt.Errorf("underlay: path mtu to %v: %w", remote, err)
-	}
-	mtu, err := unix.GetsockoptInt(fd, level, name)
-	if err != nil {
-		return 0, fmt.Errorf("underlay: path mtu to %v: %w", remote, err)
-	}
-	return mtu, nil
-}
-
 // Close is Underlay's.
 func (s *Sockets) Close() error {
 	s.closeOnce.Do(func() {
 		s.closed.Store(true)
 		for _, sock := range s.all {
 			s.closeErr = errors.Join(s.closeErr, sock.file.Close())
+		}
+		for _, p := range s.probes {
+			p.close()
 		}
 	})
 	return s.closeErr

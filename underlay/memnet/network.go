@@ -1,0 +1,221 @@
+// Package memnet is a network in memory: nodes that are underlays, with hooks
+// for loss, duplication, reordering, NAT and narrow paths, and the suite that
+// they and the real sockets pass.
+package memnet
+
+import (
+	"bytes"
+	"net"
+	"net/netip"
+	"sync"
+
+	"warren/packet"
+	"warren/underlay"
+)
+
+// A Datagram is what travels between nodes.
+type Datagram struct {
+	From, To netip.AddrPort // without ports: ESP, IP protocol 50
+	TOS      uint8
+	Data     []byte // with marker, where it needs one
+}
+
+// IPLen is the length of the IP packet that the datagram is in.
+func (d *Datagram) IPLen() int {
+	n := packet.IPv4HeaderLen
+	if d.To.Addr().Is6() {
+		n = packet.IPv6HeaderLen
+	}
+	if d.To.Port() != 0 {
+		n += packet.UDPHeaderLen
+	}
+	return n + len(d.Data)
+}
+
+// A Network connects nodes. The hooks may be changed while nothing is sent.
+type Network struct {
+	// Hook sees every datagram and returns what arrives instead: nothing for
+	// loss, more for duplication, others for reordering. Nil passes all. Calls
+	// do not overlap.
+	Hook func(d Datagram) []Datagram
+
+	// MTU is the largest IP packet on the path; nil or 0 is 1500.
+	MTU func(from, to netip.Addr) int
+
+	mu    sync.Mutex
+	nodes map[netip.Addr]*Node
+}
+
+// New returns a network without nodes.
+func New() *Network { return &Network{nodes: make(map[netip.Addr]*Node)} }
+
+const (
+	portIKE  = 500
+	portNATT = 4500
+	queue    = 8192
+)
+
+// Node adds a node with the given addresses.
+func (n *Network) Node(addrs ...netip.Addr) *Node {
+	node := &Node{net: n, addrs: addrs, in: make(chan Datagram, queue), closed: make(chan struct{})}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, a := range addrs {
+		n.nodes[a] = node
+	}
+	return node
+}
+
+// Send puts a datagram on the network, as anybody there can.
+func (n *Network) Send(d Datagram) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	d.Data = bytes.Clone(d.Data)
+	list := []Datagram{d}
+	if n.Hook != nil {
+		list = n.Hook(d)
+	}
+	for _, d := range list {
+		if node := n.nodes[d.To.Addr()]; node != nil {
+			node.arrive(d)
+		}
+	}
+}
+
+func (n *Network) mtu(from, to netip.Addr) int {
+	if n.MTU != nil {
+		if mtu := n.MTU(from, to); mtu > 0 {
+			return mtu
+		}
+	}
+	return 1500
+}
+
+// A Node is the underlay of one node of the network.
+type Node struct {
+	net       *Network
+	addrs     []netip.Addr
+	in        chan Datagram
+	closed    chan struct{}
+	closeOnce sync.Once
+}
+
+var _ underlay.Underlay = (*Node)(nil)
+
+// arrive queues a datagram for a port that is open; a full queue loses it.
+func (n *Node) arrive(d Datagram) {
+	switch d.To.Port() {
+	case 0, portIKE, portNATT:
+		select {
+		case n.in <- d:
+		default:
+		}
+	}
+}
+
+// Readers is underlay.Underlay's.
+func (n *Node) Readers() []underlay.Reader { return []underlay.Reader{n} }
+
+// ReadBatch is underlay.Reader's.
+func (n *Node) ReadBatch(b packet.Batch) (int, error) {
+	select { // closed wins over what is queued
+	case <-n.closed:
+		return 0, net.ErrClosed
+	default:
+	}
+	select {
+	case d := <-n.in:
+		fill(b[0], d)
+	case <-n.closed:
+		return 0, net.ErrClosed
+	}
+	i := 1
+	for ; i < len(b) && len(n.in) > 0; i++ { // one reader, so len is a promise
+		fill(b[i], <-n.in)
+	}
+	return i, nil
+}
+
+func fill(p *packet.Packet, d Datagram) {
+	p.Set(d.Data)
+	p.Local, p.Remote, p.TOS = d.To, d.From, d.TOS
+	switch d.To.Port() {
+	case 0:
+		p.Kind = packet.KindESP
+	case portIKE:
+		p.Kind = packet.KindIKE
+	default:
+		p.Kind, p.Drop = underlay.Demux(p.Bytes())
+		if p.Kind == packet.KindIKE {
+			p.TrimFront(4)
+		}
+	}
+}
+
+// WriteBatch is underlay.Underlay's.
+func (n *Node) WriteBatch(b packet.Batch) (sent int, err error) {
+	select {
+	case <-n.closed:
+		return 0, net.ErrClosed
+	default:
+	}
+	for _, p := range b {
+		if p.Drop != packet.Live {
+			continue
+		}
+		if p.Drop = n.write(p); p.Drop == packet.Live {
+			sent++
+		}
+	}
+	return sent, nil
+}
+
+func (n *Node) write(p *packet.Packet) packet.Drop {
+	d := Datagram{From: n.source(p), To: p.Remote, TOS: p.TOS, Data: p.Bytes()}
+	if p.Kind == packet.KindESP {
+		d.From, d.To = netip.AddrPortFrom(d.From.Addr(), 0), netip.AddrPortFrom(d.To.Addr(), 0)
+	}
+	if p.Kind == packet.KindIKE && p.Local.Port() == portNATT {
+		d.Data = append(make([]byte, 4), d.Data...)
+	}
+	switch {
+	case !d.To.IsValid() || !d.From.IsValid() || d.From.Addr().Is4() != d.To.Addr().Is4():
+		return packet.SendError
+	case d.IPLen() > n.net.mtu(d.From.Addr(), d.To.Addr()):
+		return packet.TooBig
+	}
+	n.net.Send(d)
+	return packet.Live
+}
+
+// source is where p comes from: the node's address of the family, unless p says.
+func (n *Node) source(p *packet.Packet) netip.AddrPort {
+	port := uint16(portNATT)
+	if p.Kind == packet.KindIKE && p.Local.Port() != portNATT {
+		port = portIKE
+	}
+	a := p.Local.Addr()
+	if a.IsValid() && !a.IsUnspecified() {
+		return netip.AddrPortFrom(a, port)
+	}
+	for _, own := range n.addrs {
+		if own.Is4() == p.Remote.Addr().Is4() {
+			return netip.AddrPortFrom(own, port)
+		}
+	}
+	return netip.AddrPort{}
+}
+
+// PathMTU is underlay.Underlay's.
+func (n *Node) PathMTU(local, remote netip.Addr) (int, error) { return n.net.mtu(local, remote), nil }
+
+// Info is underlay.Underlay's.
+func (n *Node) Info() underlay.Info {
+	return underlay.Info{IKE: portIKE, NATT: portNATT, IPv6: true, RawESP: true}
+}
+
+// Close is underlay.Underlay's.
+func (n *Node) Close() error {
+	n.closeOnce.Do(func() { close(n.closed) })
+	return nil
+}
