@@ -34,7 +34,7 @@ func TestConfigLoads(t *testing.T) {
 	gateway.Profile = &Profile{IKE: []string{"aes256gcm16-prfsha512-ecp384"}, RekeyIKE: time.Hour}
 	for name, c := range map[string]Config{
 		"gateway": gateway, "receiver": n.ReceiverConfig(),
-		"no gateway": n.SenderConfig(0, false), "all knobs": busy, "ladder": n.LadderConfig(5201),
+		"no gateway": n.SenderConfig(0, true), "all knobs": busy, "ladder": n.LadderConfig(),
 	} {
 		t.Run(name, func(t *testing.T) {
 			node := &Node{Name: "node", lab: &Lab{dir: t.TempDir()}}
@@ -49,8 +49,11 @@ func TestConfigLoads(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%v\n%s", err, c.YAML("/s.sock"))
 			}
-			if len(got.Warnings) > 0 {
-				t.Errorf("warnings: %v", got.Warnings)
+			for _, warning := range got.Warnings {
+				// Four layers leave less than IPv6 wants: the price of the figure.
+				if !strings.Contains(warning.Message, "IPv6 needs 1280") {
+					t.Errorf("warning: %s", warning.Message)
+				}
 			}
 		})
 	}

@@ -1,7 +1,10 @@
 package lab
 
 import (
+	"context"
 	"fmt"
+	"net/netip"
+	"strconv"
 	"strings"
 )
 
@@ -42,8 +45,8 @@ func (n *Network) CharonGateway(g Gateway) CharonConfig {
 func (n *Network) ReceiverConfig() Config {
 	return Config{
 		Name: "bob", ID: ReceiverID, PSK: SecretOf("bob"), Metrics: "127.0.0.1:9466",
-		Accept: []Accept{{Name: "peers", IDs: []string{"*.example"}, Local: []string{n.ReceiverAddr.String() + "/32",
-			n.ReceiverAddr6.String() + "/128"}, Modes: []string{"transport"}}},
+		Accept: []Accept{{Name: "peers", IDs: []string{"*.example"}, Local: []string{receiverNet, receiverNet6},
+			Modes: []string{"transport"}}},
 	}
 }
 
@@ -64,22 +67,41 @@ func (n *Network) SenderConfig(gateways int, protect bool) Config {
 	return c
 }
 
-// LadderConfig is warren at the sender with one chain per depth. TCP to the
-// receiver's port base+k goes through k tunnels, for k = 0, 1 and 2; all else
-// goes through three.
-func (n *Network) LadderConfig(base int) Config {
-	c := n.senderBase()
-	for k, name := range []string{"depth0", "depth1", "depth2"} {
-		match := fmt.Sprintf("dst: bob, proto: tcp, dport: %d", base+k)
-		c.Transport = append(c.Transport, TransportRule{Name: name, Match: match, Action: "protect", Peer: "bob"})
-		if k > 0 {
-			c.Tunnel = append(c.Tunnel, TunnelRule{match, n.Gateways[k-1].Name})
+// Door is the receiver's address that LadderConfig reaches through so many
+// tunnels, 0 to 3; three lead to the receiver's usual address.
+func (n *Network) Door(tunnels int) netip.Addr {
+	if tunnels >= 3 {
+		return n.ReceiverAddr
+	}
+	a := n.ReceiverAddr.As4()
+	a[3] += byte(tunnels) + 1
+	return netip.AddrFrom4(a)
+}
+
+// AddDoors gives the receiver the addresses of the shorter chains.
+func (n *Network) AddDoors(ctx context.Context) error {
+	for k := range 3 {
+		line := fmt.Sprintf("addr add %v/26 dev %s", n.Door(k), Device(n.Gateways[2].Node))
+		if err := n.Receiver.IP(ctx, line); err != nil {
+			return err
 		}
 	}
-	rest := fmt.Sprintf("dst: bob, proto: tcp, dport: [1-%d, %d-65535]", base-1, base+3)
-	c.Transport = append(c.Transport, TransportRule{Name: "web", Match: "dst: bob", Action: "protect", Peer: "bob"})
-	c.Tunnel = append(c.Tunnel, TunnelRule{rest, "sg3"}, TunnelRule{"dst: bob, proto: icmp", "sg3"})
-	c.Tunnel = append(c.Tunnel, n.nesting(3)...)
+	return nil
+}
+
+// LadderConfig is warren at the sender with one chain per depth: depth0,
+// depth1 and depth2 to the receiver's other doors, and web to the usual one.
+func (n *Network) LadderConfig() Config {
+	c := n.SenderConfig(3, true)
+	for k := range 3 {
+		name := fmt.Sprintf("depth%d", k)
+		door := Peer{Name: "bob" + strconv.Itoa(k), Address: n.Door(k).String(), ID: ReceiverID, PSK: SecretOf("bob")}
+		c.Peers = append(c.Peers, door)
+		c.Transport = append(c.Transport, TransportRule{Name: name, Match: "dst: " + door.Name, Action: "protect", Peer: door.Name})
+		if k > 0 {
+			c.Tunnel = append(c.Tunnel, TunnelRule{"dst: " + door.Name, n.Gateways[k-1].Name})
+		}
+	}
 	return c
 }
 

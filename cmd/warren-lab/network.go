@@ -7,10 +7,6 @@ import (
 	"warren/lab"
 )
 
-// firstPort is the receiver's iperf3 port that is reached without a tunnel;
-// port firstPort+k is reached through k of them.
-const firstPort = 5201
-
 // A network is figure 2 with its daemons.
 type network struct {
 	*lab.Network
@@ -40,11 +36,14 @@ func (n *network) startDaemons(ctx context.Context) error {
 		}
 		n.gateways = append(n.gateways, w)
 	}
+	if err := n.AddDoors(ctx); err != nil {
+		return err
+	}
 	var err error
 	if n.receiver, err = n.Receiver.StartWarren(ctx, n.ReceiverConfig()); err != nil {
 		return err
 	}
-	n.sender, err = n.Sender.StartWarren(ctx, n.LadderConfig(firstPort))
+	n.sender, err = n.Sender.StartWarren(ctx, n.LadderConfig())
 	return err
 }
 

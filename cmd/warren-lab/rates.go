@@ -10,21 +10,21 @@ import (
 // rateSeconds is how long each of the four rates is measured.
 const rateSeconds = "5"
 
+const iperfPort = 5201
+
 // rates runs iperf3 through chains of 0 to 3 tunnels, each with the transport
 // association with the receiver inside.
 func (s *show) rates(ctx context.Context) error {
 	s.step("TCP through 0, 1, 2 and 3 tunnels, transport mode inside of all (iperf3, %s s each)", rateSeconds)
-	rows := "   tunnels   MTU     Mbit/s   retransmits\n"
+	if _, err := s.Receiver.StartIperfServer(iperfPort); err != nil {
+		return err
+	}
+	fmt.Println("   tunnels   MTU     Mbit/s   retransmits")
 	for k, chain := range []string{"depth0", "depth1", "depth2", "web"} {
-		server, err := s.Receiver.StartIperfServer(firstPort + k)
+		res, err := s.Sender.Iperf(ctx, s.Door(k), iperfPort, "--time", rateSeconds)
 		if err != nil {
 			return err
 		}
-		res, err := s.Sender.Iperf(ctx, s.ReceiverAddr, firstPort+k, "--time", rateSeconds)
-		if err != nil {
-			return err
-		}
-		server.Kill()
 		c, err := s.sender.Chain(ctx, chain)
 		if err != nil {
 			return err
@@ -32,9 +32,8 @@ func (s *show) rates(ctx context.Context) error {
 		if err := carried(c, k, res.Bytes); err != nil {
 			return err
 		}
-		rows += fmt.Sprintf("   %7d   %4d   %8.0f   %11d\n", k, c.MTU, res.BitsPerSec/1e6, res.Retransmits)
+		fmt.Printf("   %7d   %4d   %8.0f   %11d\n", k, c.MTU, res.BitsPerSec/1e6, res.Retransmits)
 	}
-	fmt.Print(rows)
 	return nil
 }
 
