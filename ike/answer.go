@@ -90,10 +90,20 @@ func (a *childAnswer) make(s *session, choice crypt.Choice, ps []message.Payload
 		return refuse(message.NoProposalChosen, "a rekey must stay in %v mode", a.old.mode)
 	}
 	a.child = &child{layer: s.layer, spiOut: spiOut, suite: suite, mode: mode, born: now}
-	if a.old != nil {
+	switch {
+	case a.old != nil:
 		a.child.layer = a.old.layer
+	case s.hasChild(): // a further pair is a layer of its own
+		a.child.layer = s.accept.NextLayer()
 	}
 	return nil
+}
+
+// hasChild reports whether the session has a pair that is not on its way out.
+func (s *session) hasChild() bool {
+	return slices.ContainsFunc(s.children, func(c *child) bool {
+		return c.state != childLingering && c.state != childDeleting
+	})
 }
 
 // modes reports whether the session may have child SAs of mode m.
@@ -181,6 +191,9 @@ func (e *Engine) answerCreate(sa *ikeSA, ps []message.Payload, now time.Time) ([
 		return nil, refuse(message.TemporaryFailure, "the IKE SA is being rekeyed")
 	}
 	a := &childAnswer{ni: slices.Clone(ni.Data)}
+	if rekey == nil && s.initiator && s.hasChild() {
+		return nil, refuse(message.NoAdditionalSAs, "there is a child SA, which another would rival")
+	}
 	if rekey != nil {
 		if a.old, ok = e.rekeyTarget(s, rekey); !ok {
 			if _, making := currentTask(sa).(*rekeyChild); making {
