@@ -73,13 +73,13 @@ func settle(a, b string) error {
 		return err
 	}
 	defer to.Close()
-	from, err := net.DialUDP("udp6", &net.UDPAddr{IP: net.ParseIP(a)}, to.LocalAddr().(*net.UDPAddr))
+	from, err := net.ListenUDP("udp6", &net.UDPAddr{IP: net.ParseIP(a)})
 	if err != nil {
 		return err
 	}
 	defer from.Close()
 	for range 100 {
-		if _, err = from.Write([]byte("?")); err != nil {
+		if _, err = from.WriteTo([]byte("?"), to.LocalAddr()); err != nil {
 			continue
 		}
 		if err = to.SetReadDeadline(time.Now().Add(20 * time.Millisecond)); err != nil {
