@@ -55,9 +55,7 @@ func (b *builder) identities(top object) {
 			id.ID, _ = v.identity()
 		}
 		id.PSK = b.psk(o)
-		_, inline := o.fields["psk"]
-		_, file := o.fields["psk_file"]
-		id.hasSecret = inline || file
+		id.hasSecret = o.saysSecret()
 	})
 }
 

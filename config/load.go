@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"unicode/utf8"
 
@@ -56,8 +57,9 @@ func Check(path string, opt Options) (*Config, Problems) {
 
 // parse is Check of what was read: src from a file of this mode.
 func parse(path string, src []byte, mode fs.FileMode, opt Options) (*Config, Problems) {
+	text := strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(string(src)) // lines as the YAML library counts them
 	b := &builder{
-		reader: &reader{file: path, lines: redact(string(src))},
+		reader: &reader{file: path, lines: redact(text)},
 		opt:    opt,
 		dir:    filepath.Dir(path),
 		mode:   mode,
@@ -67,7 +69,7 @@ func parse(path string, src []byte, mode fs.FileMode, opt Options) (*Config, Pro
 		b.fail(place{}, "save it as UTF-8", "the file is not UTF-8 text")
 		return b.Config, b.finish()
 	}
-	if root := b.parse(src); root != nil {
+	if root := b.parse([]byte(text)); root != nil {
 		b.build(root)
 	}
 	problems := b.finish()

@@ -83,9 +83,7 @@ func (b *builder) peerAddrs(v value) []netip.Addr {
 // peerSecret is the peer's own secret, or that of the identity.
 func (b *builder) peerSecret(p *Peer, o object) {
 	p.PSK = b.psk(o)
-	_, own := o.fields["psk"]
-	_, ownFile := o.fields["psk_file"]
-	if own || ownFile || p.Identity == nil {
+	if o.saysSecret() || p.Identity == nil {
 		return
 	}
 	p.PSK = p.Identity.PSK

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"warren/ike"
@@ -34,6 +35,13 @@ func (b *builder) psk(o object) Secret {
 		return b.pskFile(file)
 	}
 	return nil
+}
+
+// saysSecret reports whether o has a secret or means to, readable or not.
+func (o object) saysSecret() bool {
+	_, inline := o.fields["psk"]
+	_, file := o.fields["psk_file"]
+	return inline || file || slices.Contains(o.meant, "psk") || slices.Contains(o.meant, "psk_file")
 }
 
 // judgeSecret complains about a secret that is easy to guess, without showing

@@ -168,12 +168,13 @@ type object struct {
 	value
 	fields map[string]value
 	keys   map[string]place
+	meant  []string // keys that were probably meant by unknown ones
 }
 
 // object reads v as a mapping with the keys of a section. Unknown and repeated
 // keys are errors; ok is false if v is no mapping at all.
 func (v value) object(section string) (object, bool) {
-	o := object{v, map[string]value{}, map[string]place{}}
+	o := object{value: v, fields: map[string]value{}, keys: map[string]place{}}
 	entries, ok := v.entries()
 	if !ok {
 		return o, false
@@ -181,7 +182,7 @@ func (v value) object(section string) (object, bool) {
 	known := keyNames(section)
 	for _, e := range entries {
 		if !slices.Contains(known, e.key) {
-			v.r.unknownKey(e, v.what, known, section)
+			o.meant = append(o.meant, v.r.unknownKey(e, v.what, known, section))
 			continue
 		}
 		e.value.what = e.key
@@ -193,28 +194,32 @@ func (v value) object(section string) (object, bool) {
 	return o, true
 }
 
-func (r *reader) unknownKey(e entry, what string, known []string, section string) {
+// unknownKey notes a key that a section does not know, and returns the one that
+// was probably meant, or "".
+func (r *reader) unknownKey(e entry, what string, known []string, section string) string {
 	where := ""
 	if what != "" {
 		where = " in " + what
 	}
-	if e.at.line > 0 && e.at.line <= len(r.lines) && !e.value.empty() { // it may be a secret under a misspelt key
-		r.maskValue(e.value)
+	meant := nearest(e.key, known)
+	if slices.Contains(known, "psk_file") && (meant == "" || strings.HasPrefix(meant, "psk")) {
+		r.maskValue(e.value) // it may be a secret under another name
 	}
 	fix := "known here: " + strings.Join(known, ", ")
-	if n := nearest(e.key, known); n != "" {
-		fix = fmt.Sprintf("write %q", n)
+	if meant != "" {
+		fix = fmt.Sprintf("write %q", meant)
 	}
 	if hint := keyHint(section, e.key); hint != "" {
 		fix = hint
 	}
 	r.fail(e.at, fix, "unknown key %q%s", e.key, where)
+	return meant
 }
 
 // maskValue hides a scalar in the line that it stands on.
 func (r *reader) maskValue(v value) {
 	s, ok := v.node.(*ast.StringNode)
-	if !ok || s.Value == "" {
+	if !ok || s.Value == "" || v.at.line < 1 || v.at.line > len(r.lines) {
 		return
 	}
 	line := []rune(r.lines[v.at.line-1])
@@ -275,9 +280,12 @@ func (o object) get(key string) (value, bool) {
 	return v, true
 }
 
-// need is get for a key that must be there.
+// need is get for a key that must be there. That it is misspelt was said.
 func (o object) need(key, example string) (value, bool) {
 	if _, ok := o.fields[key]; !ok {
+		if slices.Contains(o.meant, key) {
+			return value{}, false
+		}
 		o.fail("add "+example, "%s has no %s", cmpOr(o.what, "the file"), key)
 		return value{}, false
 	}
