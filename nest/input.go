@@ -55,8 +55,6 @@ func (m *Manager) Failed(id sa.Layer, err error, now time.Time) {
 	waiting := slices.Clone(n.refs)
 	m.tree.remove(n)
 	for _, c := range waiting {
-		n.drop(c)
-		c.waiting = nil
 		m.fail(c, n.Depth, err, now)
 	}
 	m.settle(now)

@@ -125,7 +125,7 @@ func (m *Manager) finish(c *chain) bool {
 	case Idle:
 		m.emit(Event{Kind: ChainDown, Chain: c.name, State: Idle})
 	}
-	if c.asked && !c.down {
+	if c.asked {
 		m.begin(c)
 	}
 	m.dirty = true

@@ -173,6 +173,9 @@ func TestLossOfAMiddleLayer(t *testing.T) {
 	w.m.Used(w.m.chains[0].key, w.now)
 	w.Tick(time.Hour - time.Second)
 	w.Lost(w.done[1])
+	if w.m.View().Bundle(w.done[1]) != nil || w.m.View().Bundle(w.done[0]) == nil {
+		t.Fatal("the lost layer is still sent through, or the one outside it is not")
+	}
 	for len(w.in(leaving)) > 0 {
 		w.Gone(w.in(leaving)[0])
 	}
@@ -189,6 +192,9 @@ func TestLossOfAMiddleLayer(t *testing.T) {
 	for range 3 { // sg2 stays dead for some tries: sg1 stays up meanwhile
 		w.Tick(3 * time.Minute)
 		w.Failed(w.in(building)[0])
+		if d := w.m.View().Decide(web); d.Verdict != Unreachable {
+			t.Fatalf("packets get %v after a failed repair", d.Verdict)
+		}
 		if s := w.state("web"); s != Degraded || !slices.Equal(w.in(standing), w.done[:1]) {
 			t.Fatalf("web is %v, layers up: %v", s, w.in(standing))
 		}
@@ -442,6 +448,7 @@ func TestPathChangedAndPathMTU(t *testing.T) {
 	to := netip.MustParseAddrPort("192.0.2.1:4510")
 	w.m.PathChanged(w.done[0], netip.MustParseAddrPort("192.0.2.100:4500"), to, packet.EncapUDP, w.now)
 	w.m.PathMTU(sa.Network, ip("192.0.2.1"), 1400, w.now)
+	w.m.PathMTU(sa.Network, ip("192.0.2.1"), 1450, w.now) // never raised
 	w.m.PathMTU(w.done[0], ip("198.51.100.1"), 10, w.now) // not believed below 576
 	w.take()
 	b := w.m.View().Decide(web).Bundle
@@ -451,5 +458,91 @@ func TestPathChangedAndPathMTU(t *testing.T) {
 	layers := w.m.Chains()[0].Layers
 	if layers[0].MTU != 1338 || layers[1].MTU != OuterMTU(576).Inner(w.nodes[w.done[1]].wrapping()) || b.MTU != layers[3].MTU {
 		t.Errorf("MTUs %d %d %d, bundle %d", layers[0].MTU, layers[1].MTU, layers[3].MTU, b.MTU)
+	}
+}
+
+// While sg3 is being repaired sg2 dies as well: sg1 alone is kept.
+func TestSecondLossDuringRepair(t *testing.T) {
+	w := sampleUp(t)
+	_ = w.m.Up("web", w.now)
+	w.Lost(w.done[2])
+	w.settle()
+	w.Lost(w.done[1])
+	w.settle()
+	if s := w.m.Chains()[0]; s.State != Degraded || s.FailedLayer != 2 || !slices.Equal(w.in(standing), w.done[:1]) {
+		t.Fatalf("%v, failed layer %d, layers up: %v", s.State, s.FailedLayer, w.in(standing))
+	}
+}
+
+// A chain that comes up only to be lost again waits longer each time.
+func TestFlappingBacksOff(t *testing.T) {
+	w := sampleUp(t)
+	_ = w.m.Up("web", w.now)
+	for _, want := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second} {
+		w.Lost(w.in(standing)[len(w.in(standing))-1])
+		w.settle()
+		if got := w.m.Next().Sub(w.now); got != want {
+			t.Fatalf("wait %v, want %v", got, want)
+		}
+		w.Tick(want)
+		w.settle()
+	}
+	w.Tick(time.Hour)
+	w.Lost(w.in(standing)[len(w.in(standing))-1])
+	w.settle()
+	if got := w.m.Next().Sub(w.now); got != time.Second {
+		t.Fatalf("after an hour up: wait %v", got)
+	}
+}
+
+func TestTwoAssociationsWithOnePeer(t *testing.T) {
+	rule := func(name string, port uint16) policy.TransportRule {
+		return policy.TransportRule{Name: name, Action: policy.Protect, Peer: "p",
+			Match: policy.Match{Dst: pfx("10.0.0.7"), DstPorts: []policy.Ports{{Lo: port, Hi: port}}}}
+	}
+	tables := policy.NewTables([]policy.TransportRule{rule("a", 1), rule("b", 2)}, nil, policy.Discard)
+	opt := sampleOptions()
+	opt.Resolver = NewResolver(tables, []Peer{{Name: "p", Addrs: []netip.Addr{ip("10.0.0.7")}, Suite: testSuite}}, 0)
+	w := newWorld(t, opt)
+	w.Need(tcp("10.0.0.7", 1))
+	w.Need(tcp("10.0.0.7", 2))
+	w.settle()
+	if len(w.done) != 2 || w.state("a") != Up || w.state("b") != Up {
+		t.Fatalf("%d associations, a is %v, b is %v", len(w.done), w.state("a"), w.state("b"))
+	}
+	if got, want := policy.FormatSelectors(w.nodes[w.done[1]].RemoteTS), "10.0.0.7[any/2]"; got != want {
+		t.Errorf("b proposed %s, want %s", got, want)
+	}
+}
+
+// A chain that is to be up from the start goes when it is idle, and waits for
+// traffic then. A packet that comes while it goes has it built again.
+func TestIdleEndsAndTrafficBegins(t *testing.T) {
+	opt := sampleOptions()
+	rules := slices.Clone(opt.Resolver.Tables().Transports())
+	rules[1].Start = policy.Now
+	opt.Resolver.tables = policy.NewTables(rules, opt.Resolver.Tables().Tunnels(), policy.Discard)
+	w := newWorld(t, opt)
+	w.Tick(0)
+	if n := w.nodes[w.in(building)[0]]; n.LocalTS != nil || policy.FormatSelectors(n.RemoteTS) != "0.0.0.0/0,::/0" {
+		t.Errorf("proposed %v, %v", n.LocalTS, n.RemoteTS)
+	}
+	w.settle()
+	w.Tick(10 * time.Minute)
+	w.settle()
+	w.Tick(time.Hour)
+	if w.state("rest") != Idle || !w.m.Empty() {
+		t.Fatalf("rest is %v", w.state("rest"))
+	}
+	w.Need(tcp("203.0.113.9", 80))
+	w.settle()
+	w.Tick(10 * time.Minute)
+	w.Need(tcp("203.0.113.9", 80))
+	if w.state("rest") != RollingBack {
+		t.Fatalf("rest is %v", w.state("rest"))
+	}
+	w.settle()
+	if w.state("rest") != Up {
+		t.Fatalf("rest is %v, a packet waits for it", w.state("rest"))
 	}
 }

@@ -77,7 +77,7 @@ func (m *Manager) Tick(now time.Time) {
 			c.wanted = false
 			m.retire(c)
 		case !m.due(c, now):
-		case c.wanted || c.state == Degraded:
+		case c.wanted:
 			m.begin(c)
 		default:
 			c.armed = true
