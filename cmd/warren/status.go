@@ -110,7 +110,7 @@ func (a *app) printChain(c control.Chain) {
 
 // printLayer draws a layer inside the ones before it.
 func (a *app) printLayer(l control.Layer, indent string, more bool) {
-	line := []string{fmt.Sprintf("%s%s─ %d", indent, "└", l.Layer), l.Peer, l.Mode, l.State}
+	line := []string{fmt.Sprintf("%s└─ %d", indent, l.Layer), l.Peer, l.Mode, l.State}
 	if l.Local != "" || l.Remote != "" {
 		line = append(line, dash(l.Local)+" → "+dash(l.Remote))
 	}
@@ -130,7 +130,7 @@ func (a *app) printLayer(l control.Layer, indent string, more bool) {
 	if l.State != control.StateUp {
 		return
 	}
-	bar := "    "
+	bar := "     "
 	if more {
 		bar = "   │ "
 	}
