@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"warren/lab"
 )
@@ -43,7 +44,9 @@ func (n *network) startDaemons(ctx context.Context) error {
 	if n.receiver, err = n.Receiver.StartWarren(ctx, n.ReceiverConfig()); err != nil {
 		return err
 	}
-	n.sender, err = n.Sender.StartWarren(ctx, n.LadderConfig())
+	c := n.LadderConfig()
+	c.RetryMin = time.Minute // a refused chain stays down while one looks at it
+	n.sender, err = n.Sender.StartWarren(ctx, c)
 	return err
 }
 
