@@ -83,11 +83,14 @@ func printable(s string) string {
 // wildcards matches names only, so that "*" does not stand for opaque bytes
 // that merely look like a name.
 func (id ID) Matches(pattern string) bool {
+	if !id.IsValid() || id.Type == message.IDNull {
+		return false
+	}
 	if want, err := ParseID(pattern); err == nil && want.Type == id.Type && want.fold() == id.fold() {
 		return true
 	}
 	if id.Type != message.IDFQDN && id.Type != message.IDEmail {
-		return pattern == "*" && id.IsValid() && id.Type != message.IDNull
+		return pattern == "*"
 	}
 	if strings.ContainsRune(id.Data, 0) {
 		return false
