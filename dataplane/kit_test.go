@@ -113,7 +113,7 @@ func newSide(t testing.TB, net *memnet.Network, host int, l Limits) *side {
 // newPair makes a pair, not started.
 func newPair(t testing.TB, specs ...layerSpec) *pair {
 	net := memnet.New()
-	p := &pair{net: net, specs: specs, a: newSide(t, net, 1, Limits{}), b: newSide(t, net, 2, Limits{})}
+	p := &pair{net: net, specs: specs, a: newSide(t, net, 1, Limits{Batch: 32}), b: newSide(t, net, 2, Limits{Batch: 32})}
 	p.a.bundle, p.b.bundle = p.join(p.a, p.b, 1, 2), p.join(p.b, p.a, 2, 1)
 	for _, s := range []*side{p.a, p.b} {
 		s.view.decision = nest.Decision{Verdict: nest.Send, Bundle: s.bundle}
