@@ -1,6 +1,7 @@
 package itest
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -20,7 +21,7 @@ func TestStrongSwanChain(t *testing.T) {
 	}
 	alice := w.start(w.Sender, w.SenderConfig(3, false))
 	w.pings(10)
-	w.transfer("100M", 100<<20)
+	w.transfer(100 << 20)
 	for i, sg := range sgs {
 		if sas := w.listSAs(sg); len(sas) != 1 || lab.Installed(sas) != 1 {
 			t.Errorf("sg%d: %+v, want one IKE SA with one child SA", i+1, sas)
@@ -42,7 +43,7 @@ func TestStrongSwanMixed(t *testing.T) {
 	w.start(w.Receiver, w.ReceiverConfig())
 	alice := w.start(w.Sender, w.SenderConfig(3, true))
 	w.pings(10)
-	w.transfer("20M", 20<<20)
+	w.transfer(20 << 20)
 	if sas := w.listSAs(sg2); lab.Installed(sas) != 1 {
 		t.Errorf("sg2: %+v, want one child SA", sas)
 	}
@@ -52,17 +53,19 @@ func TestStrongSwanMixed(t *testing.T) {
 	w.noCharonSAs(2, sg2)
 }
 
-// transfer sends so much over TCP to the receiver, and as much back.
-func (w *world) transfer(amount string, bytes int64) {
+// transfer carries at least so many bytes over TCP to the receiver. iperf3 ends
+// when the sender has sent them, with the last ones still under way: it is
+// asked for a tenth more.
+func (w *world) transfer(bytes int64) {
 	w.t.Helper()
 	_, err := w.Receiver.StartIperfServer(iperfPort)
 	must(w.t, err)
-	res, err := w.Sender.Iperf(w.ctx, w.ReceiverAddr, iperfPort, "--bytes", amount)
+	res, err := w.Sender.Iperf(w.ctx, w.ReceiverAddr, iperfPort, "--bytes", fmt.Sprint(bytes+bytes/10))
 	must(w.t, err)
 	if res.Bytes < bytes {
 		w.t.Errorf("iperf3 carried %d bytes, want %d", res.Bytes, bytes)
 	}
-	w.t.Logf("%s at %.1f Mbit/s", amount, res.BitsPerSec/1e6)
+	w.t.Logf("%d bytes at %.1f Mbit/s", res.Bytes, res.BitsPerSec/1e6)
 }
 
 func (w *world) noCharonSAs(number int, sg *lab.Charon) {

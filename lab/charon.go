@@ -196,7 +196,11 @@ func orDefault(s, def string) string {
 
 // WriteFile writes a file of the node that only root may read.
 func (n *Node) WriteFile(name, content string) error {
-	if err := os.WriteFile(n.Path(name), []byte(content), 0o600); err != nil {
+	err := os.WriteFile(n.Path(name), []byte(content), 0o600)
+	if err == nil {
+		err = os.Chmod(n.Path(name), 0o600) // also where it was there already
+	}
+	if err != nil {
 		return fmt.Errorf("lab: %s: %w", n.Name, err)
 	}
 	return nil
