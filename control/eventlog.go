@@ -45,6 +45,13 @@ func (l *EventLog) Publish(e Event) Event {
 	return e
 }
 
+// Last is the number of the newest event; 0 before the first.
+func (l *EventLog) Last() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.last
+}
+
 // History returns the events still remembered, oldest first.
 func (l *EventLog) History() []Event {
 	events, _, _ := l.after(0)

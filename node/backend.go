@@ -66,8 +66,9 @@ func (b *backend) await(ctx context.Context, w *waiter, start func(string, time.
 	}
 	follow, stop := context.WithCancel(ctx)
 	defer stop()
+	w.first = b.Last()
 	events := b.Subscribe(follow, false)
-	w.done = make(chan error, 1)
+	w.done = make(chan outcome, 1)
 	var refused error
 	err := b.n.do(func(now time.Time) {
 		if refused = start(w.name, now); refused == nil {
@@ -77,38 +78,43 @@ func (b *backend) await(ctx context.Context, w *waiter, start func(string, time.
 	if err := errors.Join(err, refused); err != nil {
 		return err
 	}
-	for {
+	return b.n.follow(ctx, w, events, progress)
+}
+
+// follow passes events on until the waiter's outcome and all that led to it has
+// been told.
+func (n *Node) follow(ctx context.Context, w *waiter, events <-chan control.Event, progress func(control.Event)) error {
+	var seen uint64
+	var end *outcome
+	for end == nil || seen < end.last {
 		select {
 		case e := <-events:
+			seen = e.Seq
 			progress(e)
-		case err := <-w.done:
-			drain(events, progress)
-			return err
-		case <-b.n.stopped:
+		case o := <-w.done:
+			end, w.done = &o, nil
+			seen = max(seen, w.first)
+		case <-n.stopped:
 			return errStopped
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
-}
-
-// drain passes on what is there already.
-func drain(events <-chan control.Event, progress func(control.Event)) {
-	for {
-		select {
-		case e := <-events:
-			progress(e)
-		default:
-			return
-		}
-	}
+	return end.err
 }
 
 // A waiter is a request that ends when its chains are in the state it wants.
 type waiter struct {
-	name string
-	want nest.State
-	done chan error
+	name  string
+	want  nest.State
+	first uint64 // the newest event when it began
+	done  chan outcome
+}
+
+// An outcome is how a request ended, and the last event that led to it.
+type outcome struct {
+	err  error
+	last uint64
 }
 
 // notify ends the requests whose chains have got where they were to go.
@@ -120,7 +126,7 @@ func (n *Node) notify() {
 	var still []*waiter
 	for _, w := range n.waiters {
 		if over, err := w.over(chains); over {
-			w.done <- err
+			w.done <- outcome{err, n.events.Last()}
 		} else {
 			still = append(still, w)
 		}

@@ -8,48 +8,9 @@ import (
 	"warren/config"
 	"warren/esp"
 	"warren/ike"
-	"warren/ike/crypt"
-	"warren/ike/message"
 	"warren/nest"
-	"warren/packet"
 	"warren/sa"
 )
-
-// nestPeers are the peers as resolution and MTU sums need them.
-func nestPeers(cfg *config.Config) []nest.Peer {
-	peers := make([]nest.Peer, 0, len(cfg.Peers))
-	for _, p := range cfg.Peers {
-		peers = append(peers, nestPeer(p))
-	}
-	return peers
-}
-
-func nestPeer(p *config.Peer) nest.Peer {
-	encap := packet.EncapUDP
-	if p.Encap == config.EncapESP {
-		encap = packet.EncapNone
-	}
-	return nest.Peer{
-		Name: p.Name, Addrs: p.Addrs,
-		VirtualIP4: p.VirtualIP4, VirtualIP6: p.VirtualIP6,
-		Source: p.Source, RemoteTS: p.RemoteTS,
-		Encap: encap, Suite: assumedSuite(p.Profile.ESP),
-	}
-}
-
-// assumedSuite is the suite that a peer most likely chooses: the first offered.
-func assumedSuite(offers []crypt.Proposal) esp.Suite {
-	fallback := esp.Suite{Cipher: esp.AES128GCM16}
-	if len(offers) == 0 || len(offers[0].Encr) == 0 {
-		return fallback
-	}
-	s, err := esp.ParseSuite(offers[0].Encr[0].String())
-	if err != nil {
-		return fallback
-	}
-	s.ESN = len(offers[0].ESN) > 0 && offers[0].ESN[0] == message.ESNYes
-	return s
-}
 
 // peerConfig is the session that establishes n from local.
 func (n *Node) peerConfig(node *nest.Node, p *config.Peer, local netip.Addr) (ike.PeerConfig, error) {

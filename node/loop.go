@@ -60,21 +60,23 @@ func (n *Node) loop(ctx context.Context) error {
 }
 
 // pump carries out what the engine and the tree want, until they want nothing
-// more.
+// more. Messages leave last: whoever reads one may use at once what it grants,
+// so that must be in the view by then.
 func (n *Node) pump(now time.Time) {
 	for {
-		out, commands := n.ike.Take(), n.nest.Take()
-		if len(out.Events)+len(out.Send)+len(commands) == 0 {
-			break
-		}
+		out := n.ike.Take()
 		for _, e := range out.Events {
 			n.apply(e, now)
+		}
+		commands := n.nest.Take()
+		for _, c := range commands {
+			n.perform(c, now)
 		}
 		for _, d := range out.Send {
 			n.send(d)
 		}
-		for _, c := range commands {
-			n.perform(c, now)
+		if len(out.Events)+len(out.Send)+len(commands) == 0 {
+			break
 		}
 	}
 	n.notify()

@@ -126,7 +126,7 @@ func (n *Node) newEngine() (*ike.Engine, error) {
 func (n *Node) newManager() *nest.Manager {
 	own4, own6 := n.own()
 	return nest.NewManager(nest.Options{
-		Resolver:  nest.NewResolver(n.cfg.Tables(), nestPeers(n.cfg), n.cfg.Limits.Depth),
+		Resolver:  n.cfg.Resolver(),
 		NextLayer: n.nextLayer,
 		Source: func(remote netip.Addr) netip.Addr {
 			a, _ := n.host.SourceFor(remote) // without one, establish says why
