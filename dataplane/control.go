@@ -18,6 +18,7 @@ type controlSender struct {
 	mu     sync.Mutex
 	egress *egress
 	one    packet.Batch
+	id     uint16 // of the next inner IPv4 packet: fragments need one (RFC 6864)
 	counts *counts
 }
 
@@ -74,6 +75,8 @@ func (s *controlSender) sealIKE(via *nest.Bundle, p *packet.Packet, natt bool) e
 		p.Drop = packet.Malformed
 	}
 	if p.Drop == packet.Live {
+		packet.SetID(p.Bytes(), s.id)
+		s.id++
 		p.Flow, p.Info, p.Drop = packet.ParseFlow(p.Bytes())
 	}
 	if p.Drop != packet.Live {

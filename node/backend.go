@@ -66,8 +66,8 @@ func (b *backend) await(ctx context.Context, w *waiter, start func(string, time.
 	}
 	follow, stop := context.WithCancel(ctx)
 	defer stop()
-	w.first = b.Last()
 	events := b.Subscribe(follow, false)
+	w.first = b.Last() // every later event comes to the subscriber
 	w.done = make(chan outcome, 1)
 	var refused error
 	err := b.n.do(func(now time.Time) {
