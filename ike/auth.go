@@ -15,6 +15,8 @@ type authenticator interface {
 	// verify checks the peer's proof of in, which describes its side. Every
 	// error means that the peer is not who it says.
 	verify(k crypt.Keys, initiator bool, a *message.Auth, in crypt.AuthInput) error
+	// wipe forgets the secret.
+	wipe()
 }
 
 // psk authenticates with a pre-shared key (RFC 7296, Section 2.15).
@@ -37,6 +39,8 @@ func (p psk) verify(k crypt.Keys, initiator bool, a *message.Auth, in crypt.Auth
 	}
 	return nil
 }
+
+func (p psk) wipe() { clear(p) }
 
 // initiatorInput is what the initiator signs, under id.
 func (h *halfState) initiatorInput(id *message.ID) crypt.AuthInput {

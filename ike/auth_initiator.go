@@ -27,7 +27,7 @@ func (t *authTask) start(e *Engine, sa *ikeSA, now time.Time) *request {
 
 func (t *authTask) build(e *Engine, s *session) ([]message.Payload, error) {
 	idi, idr := s.localID.payload(false), s.remoteID.payload(true)
-	auth, err := psk(s.peer.PSK).prove(s.cur.keys, true, s.half.initiatorInput(idi))
+	auth, err := s.auth.prove(s.cur.keys, true, s.half.initiatorInput(idi))
 	if err != nil {
 		return nil, err
 	}
@@ -64,10 +64,10 @@ func (e *Engine) onlySession(s *session) bool {
 // virtual address, which the responder narrows to that address.
 func (s *session) proposedLocal() []policy.Selector {
 	switch c := s.peer; {
-	case len(c.LocalTS) > 0:
-		return c.LocalTS
 	case c.VirtualIP4 || c.VirtualIP6:
 		return families(c.VirtualIP4, c.VirtualIP6)
+	case len(c.LocalTS) > 0:
+		return c.LocalTS
 	}
 	return []policy.Selector{policy.AddrSelector(s.path.Local.Addr().Unmap())}
 }
@@ -129,7 +129,7 @@ func (t *authTask) verify(s *session, ps []message.Payload) error {
 		return &Error{Peer: s.name, Stage: StageAuth,
 			Reason: fmt.Sprintf("the peer calls itself %v, its id must be %v", got, s.remoteID)}
 	}
-	if err := psk(s.peer.PSK).verify(s.cur.keys, false, auth, s.half.responderInput(idr)); err != nil {
+	if err := s.auth.verify(s.cur.keys, false, auth, s.half.responderInput(idr)); err != nil {
 		return &Error{Peer: s.name, Stage: StageAuth, Reason: fmt.Sprintf("%v is not proven: %v", s.remoteID, err)}
 	}
 	return nil

@@ -11,36 +11,36 @@ import (
 // authRequest answers IKE_AUTH: who is it, may it come in, and its child SA.
 func (e *Engine) authRequest(sa *ikeSA, d Datagram, ps []message.Payload, now time.Time) {
 	s := sa.sess
-	idi, ok := message.Get[*message.Auth](ps)
+	proof, ok := message.Get[*message.Auth](ps)
 	id := message.GetID(ps, false)
 	if !ok || id == nil {
 		e.denyAuth(sa, d, "IDi or AUTH is missing: only pre-shared keys are supported", now)
 		return
 	}
 	s.remoteID = idOf(id)
-	a, key, why := e.admit(s, ps)
+	a, auth, why := e.admit(s, ps)
 	if a == nil {
 		e.denyAuth(sa, d, why, now)
 		return
 	}
-	defer clear(key)
-	if err := psk(key).verify(sa.keys, true, idi, s.half.initiatorInput(id)); err != nil {
+	defer auth.wipe()
+	if err := auth.verify(sa.keys, true, proof, s.half.initiatorInput(id)); err != nil {
 		e.denyAuth(sa, d, fmt.Sprintf("%v is not proven: %v", s.remoteID, err), now)
 		return
 	}
 	e.adoptAccept(s, a)
 	idr := s.localID.payload(true)
-	proof, err := psk(key).prove(sa.keys, false, s.half.responderInput(idr))
+	own, err := auth.prove(sa.keys, false, s.half.responderInput(idr))
 	if err != nil {
 		e.denyAuth(sa, d, err.Error(), now)
 		return
 	}
-	e.finishAuth(sa, d, ps, []message.Payload{idr, proof}, now)
+	e.finishAuth(sa, d, ps, []message.Payload{idr, own}, now)
 }
 
-// admit finds the AcceptConfig for the claimed identity, and the key that must
-// prove it. The key is the caller's.
-func (e *Engine) admit(s *session, ps []message.Payload) (*AcceptConfig, []byte, string) {
+// admit finds the AcceptConfig for the claimed identity, and what must prove
+// it, which the caller wipes.
+func (e *Engine) admit(s *session, ps []message.Payload) (*AcceptConfig, authenticator, string) {
 	why := fmt.Sprintf("%v matches none of the accepted ids", s.remoteID)
 	idr := message.GetID(ps, true)
 	for i := range e.opt.Accept {
@@ -60,7 +60,7 @@ func (e *Engine) admit(s *session, ps []message.Payload) (*AcceptConfig, []byte,
 			why = fmt.Sprintf("no pre-shared key for %v", s.remoteID)
 			continue
 		}
-		return a, slices.Clone(key), ""
+		return a, psk(slices.Clone(key)), ""
 	}
 	return nil, nil, why
 }
@@ -115,6 +115,7 @@ func (e *Engine) finishAuth(sa *ikeSA, d Datagram, ps, resp []message.Payload, n
 	}
 	if no != nil {
 		e.opt.Log.Info("ike: no child SA", "session", s.label(), "remote", s.remoteID.String(), "notify", no.notify.String(), "reason", no.reason)
+		s.halfBy = now.Add(e.opt.HalfOpenTime) // an IKE SA without a child is not kept for long
 		e.respond(sa, d, message.IKEAuth, append(resp, no.payload()))
 		e.emit(ChildFailed{Session: s.id, Layer: s.layer,
 			Err: &Error{Peer: s.name, Stage: StageAuth, Reason: no.reason, Notify: no.notify}})

@@ -65,7 +65,7 @@ func (e *Engine) DeleteChild(id SessionID, spi esp.SPI, now time.Time) error {
 	return nil
 }
 
-// RekeyIKE replaces the IKE SA of a session.
+// RekeyIKE replaces the IKE SA of a session, unless that is under way.
 func (e *Engine) RekeyIKE(id SessionID, now time.Time) error {
 	s, err := e.session(id)
 	if err != nil {
@@ -74,8 +74,10 @@ func (e *Engine) RekeyIKE(id SessionID, now time.Time) error {
 	if s.state != sessionUp {
 		return fmt.Errorf("ike: session %d is not up", id)
 	}
-	e.enqueue(s.cur, &rekeyIKE{}, now)
-	e.arm(s)
+	if !s.rekeyingIKE() {
+		e.enqueue(s.cur, &rekeyIKE{}, now)
+		e.arm(s)
+	}
 	return nil
 }
 

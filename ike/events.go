@@ -82,20 +82,22 @@ type (
 		Reason  string
 	}
 
-	// ChildFailed says that a child asked for with CreateChild was refused.
+	// ChildFailed says that a child asked for with CreateChild was refused; on
+	// a responder's side, that it refused the first child of a session.
 	ChildFailed struct {
 		Session SessionID
 		Layer   sa.Layer
 		Err     error
 	}
 
-	// SessionFailed ends a session that was never up. Err is an *Error.
+	// SessionFailed ends a session that was never up. Err is an *Error. A
+	// responder says so of a peer that failed to authenticate.
 	SessionFailed struct {
 		ID         SessionID
 		Name       string
 		Stage      string // "IKE_SA_INIT" or "IKE_AUTH"
 		Err        error
-		PeerReason string // the notify that the peer sent, such as "NO_PROPOSAL_CHOSEN"
+		PeerReason string // the notify that was sent or received, such as "NO_PROPOSAL_CHOSEN"
 	}
 
 	// SessionDown ends a session; the ChildRemoved of its children came

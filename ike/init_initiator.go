@@ -37,12 +37,13 @@ func (e *Engine) Initiate(c PeerConfig, now time.Time) (SessionID, error) {
 	if err := c.check(); err != nil {
 		return 0, fmt.Errorf("ike: peer %q: %w", c.Name, err)
 	}
-	c.PSK = slices.Clone(c.PSK)
+	auth := psk(slices.Clone(c.PSK))
+	c.PSK = nil
 	if c.Local.Port() == 0 {
 		c.Local = netip.AddrPortFrom(c.Local.Addr(), 500)
 	}
 	s := &session{
-		state: sessionConnecting, initiator: true, peer: &c,
+		state: sessionConnecting, initiator: true, peer: &c, auth: auth,
 		name: c.Name, localID: c.LocalID, remoteID: c.RemoteID, ike: c.IKE, esp: c.ESP,
 		rekey: c.Rekey, liveness: c.Liveness, window: c.Window, layer: c.Layer, via: c.Via,
 		path: Path{Via: c.Via, Local: c.Local, Remote: c.Remote},

@@ -59,7 +59,7 @@ func (t *rekeyIKE) start(e *Engine, sa *ikeSA, now time.Time) *request {
 	}}
 }
 
-// prepare draws SPI, nonce and key exchange. The SPI is held by a placeholder.
+// prepare draws SPI, nonce and key exchange.
 func (t *rekeyIKE) prepare(e *Engine) (err error) {
 	if t.spi, err = e.newSPI(); err != nil {
 		return err
@@ -106,9 +106,6 @@ func (t *rekeyIKE) done(e *Engine, sa *ikeSA, ps []message.Payload, err error, n
 	if n := childError(ps); err == nil && n != nil {
 		t.refused(e, sa, n, now)
 		return
-	}
-	if err == nil && s.state != sessionUp {
-		err = errors.New("the session is being closed")
 	}
 	var fresh *ikeSA
 	if err == nil {
@@ -177,7 +174,8 @@ func (e *Engine) adopt(s *session, old, fresh *ikeSA, now time.Time) {
 	e.age(fresh, now)
 	old.state = saReplaced
 	old.rekeyAt, old.hardAt = time.Time{}, time.Time{}
-	fresh.queue, old.queue = append(fresh.queue, old.queue...), nil
+	queue := slices.DeleteFunc(old.queue, func(t task) bool { _, again := t.(*rekeyIKE); return again })
+	fresh.queue, old.queue = append(fresh.queue, queue...), nil
 	e.emit(SessionRekeyed{ID: s.id, SPIi: uint64(fresh.spiI), SPIr: uint64(fresh.spiR)})
 	e.run(fresh, now)
 }

@@ -590,3 +590,148 @@ func TestRekeyWithOtherGroup(t *testing.T) {
 	p.steady()
 	p.close()
 }
+
+// A session is deleted while its IKE SA is being rekeyed: the DELETE goes over
+// the new one, and nothing is left at the peer.
+func TestDeleteDuringRekey(t *testing.T) {
+	for n := range 3 {
+		eachSide(t, func(t *testing.T, p *pair, a, b *end) {
+			p.rekeyIKE(a)
+			p.flush()
+			for range n {
+				p.deliver(0)
+			}
+			if err := a.e.Delete(a.session(), p.now); err != nil {
+				t.Fatal(err)
+			}
+			p.settle()
+			if count[SessionDown](a) != 1 || count[SessionDown](b) != 1 {
+				t.Errorf("a %s b %s", dump(a.events), dump(b.events))
+			}
+			p.empty()
+		})
+	}
+}
+
+// A responder that refused the child does not keep the IKE SA for ever.
+func TestChildlessEnds(t *testing.T) {
+	a := acceptConfig(t)
+	a.ESP = espProposals(t, "chacha20poly1305")
+	p := newPair(t, a)
+	if _, err := p.i.e.Initiate(peerConfig(t), p.now); err != nil {
+		t.Fatal(err)
+	}
+	p.flush()
+	for range 3 {
+		p.deliver(0)
+	}
+	p.wire, p.drop = nil, func(flight) bool { return true }
+	p.advance(23 * time.Second)
+	if d, ok := last[SessionDown](p.r); !ok || d.Reason != "no child SA was agreed on" {
+		t.Errorf("%s", dump(p.r.events))
+	}
+	p.empty()
+}
+
+func TestCollision20(t *testing.T) { // the peer deletes the old pair and the new one before our response comes
+	for seed := uint64(1); seed <= 8; seed++ {
+		p := newSeededPair(t, seed, acceptConfig(t))
+		p.establish(peerConfig(t))
+		a, b := p.i, p.r
+		a.quiet, b.quiet = true, true
+		p.cross(p.rekeyChild)
+		p.deliverFrom(b) // a answers b's rekey, and its own request still waits
+		for i, f := range p.wire {
+			if f.from == a && f.isResponse() {
+				p.deliver(i) // b has the new pair, and deletes the old one
+				break
+			}
+		}
+		p.deliverFrom(b) // a handles that DELETE
+		p.deliverFrom(a) // b gets a's late request: the old pair is going or gone
+		added, _ := last[ChildAdded](b)
+		var answer int
+		for i, f := range p.wire {
+			if f.from == a {
+				answer = i
+			}
+		}
+		p.deliver(answer)
+		if err := b.e.DeleteChild(b.session(), added.Child.SPIIn, p.now); err != nil {
+			t.Fatal(err)
+		}
+		p.settle()
+		p.advance(time.Minute)
+		if len(a.in) != 0 || len(b.in) != 0 {
+			t.Errorf("a %s b %s", dump(a.events), dump(b.events))
+		}
+		p.close()
+	}
+}
+
+func TestCollision25(t *testing.T) { // 24 with the DELETE or the rekey lost
+	for _, lost := range []message.ExchangeType{message.Informational, message.CreateChildSA} {
+		eachSide(t, func(t *testing.T, p *pair, a, b *end) {
+			a.quiet, b.quiet = true, true
+			n := 0
+			p.drop = func(f flight) bool {
+				if f.kind() == lost && !f.isResponse() && n == 0 {
+					n++
+					return true
+				}
+				return false
+			}
+			p.rekeyChild(a)
+			if err := b.e.DeleteChild(b.session(), b.theSession().Children[0].SPIIn, p.now); err != nil {
+				t.Fatal(err)
+			}
+			p.advance(2 * time.Minute)
+			if len(a.in) != len(b.in) || n != 1 {
+				t.Errorf("%d and %d pairs\na %s b %s", len(a.in), len(b.in), dump(a.events), dump(b.events))
+			}
+			p.agree()
+			p.close()
+		})
+	}
+}
+
+func TestCollision28(t *testing.T) { // the DELETE after a rekey is never answered
+	p := newPair(t, acceptConfig(t))
+	p.establish(peerConfig(t))
+	p.rekeyChild(p.i)
+	p.flush()
+	p.deliver(0)
+	p.deliver(0)
+	p.wire, p.drop = nil, func(flight) bool { return true }
+	p.advance(time.Minute)
+	down := 0
+	for _, ev := range p.i.events {
+		if r, ok := ev.(ChildRemoved); ok && r.Down {
+			down++
+		}
+	}
+	if down != 1 || count[SessionDown](p.i) != 1 {
+		t.Errorf("%s", dump(p.i.events))
+	}
+	p.i.empty()
+}
+
+func TestCollision30(t *testing.T) { // the new child is deleted while the DELETE of the old one is out
+	eachSide(t, func(t *testing.T, p *pair, a, b *end) {
+		a.quiet, b.quiet = true, true
+		p.rekeyChild(a)
+		p.flush()
+		p.deliver(0)
+		p.deliver(0)
+		added, _ := last[ChildAdded](a)
+		if err := a.e.DeleteChild(a.session(), added.Child.SPIIn, p.now); err != nil {
+			t.Fatal(err)
+		}
+		p.settle()
+		p.advance(time.Minute)
+		if len(a.in)+len(b.in) != 0 {
+			t.Errorf("a %s b %s", dump(a.events), dump(b.events))
+		}
+		p.close()
+	})
+}

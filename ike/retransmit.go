@@ -2,6 +2,7 @@ package ike
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"warren/ike/message"
@@ -56,6 +57,10 @@ func (e *Engine) run(sa *ikeSA, now time.Time) {
 
 // request sends r under the next message id.
 func (e *Engine) request(sa *ikeSA, t task, r *request, now time.Time) {
+	if sa.sendID == math.MaxUint32 { // ids never wrap (RFC 7296, Section 2.2)
+		e.end(sa.sess, ending{reason: "message ids are used up"}, now)
+		return
+	}
 	data, err := sa.seal(r.kind, sa.sendID, false, r.payloads)
 	if err != nil {
 		e.opt.Log.Error("ike: request not built", "session", sa.sess.label(), "exchange", r.kind.String(), "err", err)

@@ -41,8 +41,9 @@ type session struct {
 	encap   packet.Encap
 	peerNAT bool // the peer is behind a NAT, or feigns one: follow its address
 
-	init *initState // as initiator, until IKE_AUTH starts
-	half *halfState // until IKE_AUTH ends
+	auth authenticator // as initiator, until IKE_AUTH ends
+	init *initState    // as initiator, until IKE_AUTH starts
+	half *halfState    // until IKE_AUTH ends
 
 	cur      *ikeSA
 	sas      []*ikeSA
@@ -130,6 +131,10 @@ func (e *Engine) tickSession(s *session, now time.Time) {
 	case due(s.closeBy, now):
 		e.end(s, *s.closing, now)
 		return
+	case due(s.halfBy, now) && s.state == sessionUp:
+		s.halfBy = time.Time{}
+		e.closeSession(s, ending{reason: "no child SA was agreed on"}, now)
+		return
 	case due(s.halfBy, now):
 		e.end(s, ending{silent: true}, now)
 		return
@@ -210,7 +215,7 @@ func (e *Engine) end(s *session, why ending, now time.Time) {
 	}
 	delete(e.sessions, s.id)
 	e.order = slices.DeleteFunc(e.order, func(o *session) bool { return o == s })
-	if s.closing != nil && why.err == nil {
+	if s.closing != nil {
 		why = *s.closing
 	}
 	for _, c := range slices.Clone(s.children) {
@@ -254,8 +259,8 @@ func (s *session) wipe() {
 		s.init = nil
 	}
 	s.half = nil
-	if s.peer != nil {
-		clear(s.peer.PSK)
+	if s.auth != nil {
+		s.auth.wipe()
 	}
 }
 
@@ -268,8 +273,8 @@ func (e *Engine) up(s *session, now time.Time) {
 	e.setHalfOpen(s.cur, false)
 	s.cur.state = saUp
 	e.age(s.cur, now)
-	if s.peer != nil {
-		clear(s.peer.PSK)
+	if s.auth != nil {
+		s.auth.wipe()
 	}
 	e.emit(SessionUp{ID: s.id, Name: s.name, Initiator: s.initiator, Remote: s.remoteID, Path: s.path})
 }
