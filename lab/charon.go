@@ -161,7 +161,8 @@ func (c CharonConfig) swanctlConf() string {
 	w("  remote {\n   auth = psk\n   id = %s\n  }", c.RemoteID)
 	w("  children {\n   net {")
 	w("    mode = tunnel\n    esp_proposals = %s", orDefault(c.ESP, defaultESP))
-	w("    rekey_time = %ds\n    rand_time = 0\n    life_time = 0", int(c.RekeyChild.Seconds()))
+	// Without a life time charon starts no timer, and never rekeys.
+	w("    rekey_time = %ds\n    rand_time = 0\n    life_time = %ds", int(c.RekeyChild.Seconds()), int(3*c.RekeyChild.Seconds()))
 	list(&b, "    local_ts", c.LocalTS)
 	list(&b, "    remote_ts", c.RemoteTS)
 	w("   }\n  }\n }\n}")
