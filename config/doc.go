@@ -11,7 +11,7 @@
 // closed to others. A [Secret] prints as "(secret)" however it is printed, and
 // source lines in messages have secrets masked.
 //
-// The keys are listed by [Reference]; REFERENCE.md is made from it.
+// The keys are listed by [Reference]; docs/config.md is made from it.
 //
 // Not implemented: certificates (cert, key and ca are known and refused), host
 // names as addresses, YAML anchors, aliases, tags and merge keys. A rule that

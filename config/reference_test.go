@@ -5,10 +5,10 @@ import (
 	"testing"
 )
 
-// TestReferenceFile holds REFERENCE.md to the table that the reader itself uses.
+// TestReferenceFile holds docs/config.md to the table that the reader itself uses.
 // UPDATE=1 rewrites the file.
 func TestReferenceFile(t *testing.T) {
-	const name = "REFERENCE.md"
+	const name = "../docs/config.md"
 	want := "# Configuration reference\n\nEvery key that a configuration may have. Names in `*` are the user's own; `[]` is an entry of a list.\n\n" +
 		ReferenceMarkdown()
 	if os.Getenv("UPDATE") != "" {

@@ -5,13 +5,14 @@ import (
 	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
 // metricsHandler serves /metrics from a registry of its own.
 func metricsHandler(b Backend) http.Handler {
 	reg := prometheus.NewRegistry()
-	reg.MustRegister(newCollector(b))
+	reg.MustRegister(newCollector(b), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{Registry: reg}))
 	return mux
@@ -22,9 +23,10 @@ func metricsHandler(b Backend) http.Handler {
 type collector struct {
 	backend Backend
 
-	info, uptime, mtu, state             *prometheus.Desc
-	layerUp, packets, bytes, rekeys      *prometheus.Desc
-	drops, sessions, securityAssociation *prometheus.Desc
+	info, uptime, mtu, state        *prometheus.Desc
+	layerUp, packets, bytes, rekeys *prometheus.Desc
+	drops, traffic, sessions        *prometheus.Desc
+	securityAssociation             *prometheus.Desc
 }
 
 func newCollector(b Backend) *collector {
@@ -43,6 +45,7 @@ func newCollector(b Backend) *collector {
 		bytes:    desc("layer_bytes_total", "Inner bytes through the layer.", append(layer, "direction")...),
 		rekeys:   desc("layer_rekeys_total", "Times the layer's child SA was replaced.", layer...),
 		drops:    desc("drops_total", "Refused packets.", "reason"),
+		traffic:  desc("traffic_packets_total", "Packets by the point of the data path where they were seen.", "point"),
 		sessions: desc("accepted_sessions", "Sessions that peers opened.", "mode"),
 		securityAssociation: desc("security_associations", "Child SAs in use.",
 			"direction"),
@@ -52,7 +55,7 @@ func newCollector(b Backend) *collector {
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{c.info, c.uptime, c.mtu, c.state, c.layerUp, c.packets,
-		c.bytes, c.rekeys, c.drops, c.sessions, c.securityAssociation} {
+		c.bytes, c.rekeys, c.drops, c.traffic, c.sessions, c.securityAssociation} {
 		ch <- d
 	}
 }
@@ -67,6 +70,9 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	for reason, n := range s.Drops {
 		counter(ch, c.drops, n, reason)
+	}
+	for point, n := range s.Traffic {
+		counter(ch, c.traffic, n, point)
 	}
 	sessions := map[string]int{"tunnel": 0, "transport": 0}
 	for _, a := range s.Accepted {

@@ -12,6 +12,12 @@ type Status struct {
 	Chains        []Chain           `json:"chains"`
 	Accepted      []Accepted        `json:"accepted"`
 	Drops         map[string]uint64 `json:"drops"`
+
+	// Traffic counts packets by the point of the data path where they were
+	// seen: "from-tun", "to-network", "from-network", "to-tun", "to-control",
+	// "control" (IKE of this node), "fragments" (beyond the first of a packet)
+	// and "held" (now). What went in came out, is held, or was dropped.
+	Traffic map[string]uint64 `json:"traffic"`
 }
 
 // Tun is the node's device.

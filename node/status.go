@@ -20,13 +20,21 @@ func (b *backend) Status() control.Status {
 		return control.Status{
 			Node: n.cfg.Node, Version: n.opt.Version, UptimeSeconds: time.Since(n.started).Seconds(),
 			Tun:    control.Tun{Name: n.dev.Name(), Addresses: texts(n.cfg.Tun.Addresses), MTU: n.dev.MTU()},
-			Chains: n.chainStatus(), Accepted: n.acceptedStatus(), Drops: n.plane.Drops(),
+			Chains: n.chainStatus(), Accepted: n.acceptedStatus(), Drops: n.plane.Drops(), Traffic: n.traffic(),
 		}
 	})
 }
 
 // Drops implements control.Backend.
 func (b *backend) Drops() map[string]uint64 { return b.n.plane.Drops() }
+
+func (n *Node) traffic() map[string]uint64 {
+	c := n.plane.Counters()
+	return map[string]uint64{
+		"from-tun": c.FromTUN, "to-network": c.ToNetwork, "fragments": c.Fragments, "control": c.Control, "held": c.Held,
+		"from-network": c.FromNetwork, "to-tun": c.ToTUN, "to-control": c.ToControl,
+	}
+}
 
 func (n *Node) chainStatus() []control.Chain {
 	out := []control.Chain{}
