@@ -191,20 +191,9 @@ func (e *Engine) answerCreate(sa *ikeSA, ps []message.Payload, now time.Time) ([
 		return nil, refuse(message.TemporaryFailure, "the IKE SA is being rekeyed")
 	}
 	a := &childAnswer{ni: slices.Clone(ni.Data)}
-	if rekey == nil && s.initiator && s.hasChild() {
-		return nil, refuse(message.NoAdditionalSAs, "there is a child SA, which another would rival")
-	}
-	if rekey != nil {
-		if a.old, ok = e.rekeyTarget(s, rekey); !ok {
-			if _, making := currentTask(sa).(*rekeyChild); making {
-				// It may be the pair whose response is on its way.
-				return nil, refuse(message.TemporaryFailure, "no such child SA yet")
-			}
-			return nil, &refusal{notify: message.ChildSANotFound, reason: "no such child SA"}
-		}
-		if a.old.busy() {
-			return nil, refuse(message.TemporaryFailure, "the child SA is being replaced or deleted")
-		}
+	var no *refusal
+	if a.old, no = e.mayReplace(sa, rekey); no != nil {
+		return nil, no
 	}
 	var err error
 	if a.nr, err = e.random(nonceLen); err != nil {
@@ -215,6 +204,30 @@ func (e *Engine) answerCreate(sa *ikeSA, ps []message.Payload, now time.Time) ([
 	}
 	e.answered(s, a)
 	return a.payloads, nil
+}
+
+// mayReplace finds the child that the peer wants to rekey, nil where it wants
+// a new one, or says why not now.
+func (e *Engine) mayReplace(sa *ikeSA, rekey *message.Notify) (*child, *refusal) {
+	s := sa.sess
+	if rekey == nil {
+		if s.initiator && s.hasChild() {
+			return nil, refuse(message.NoAdditionalSAs, "there is a child SA, which another would rival")
+		}
+		return nil, nil
+	}
+	old, ok := e.rekeyTarget(s, rekey)
+	if ok && old.busy() {
+		return nil, refuse(message.TemporaryFailure, "the child SA is being replaced or deleted")
+	}
+	if _, making := currentTask(sa).(*rekeyChild); !ok && making {
+		// It may be the pair whose response is on its way.
+		return nil, refuse(message.TemporaryFailure, "no such child SA yet")
+	}
+	if !ok {
+		return nil, refuse(message.ChildSANotFound, "no such child SA")
+	}
+	return old, nil
 }
 
 // answered installs what the peer asked for.

@@ -163,19 +163,7 @@ func (e *Engine) openHalf(d Datagram, m *message.Message, in halfInput, now time
 	if err != nil {
 		return err
 	}
-	nat, err := e.natNotifies(m.SPIi, spi, d.Path, false)
-	if err != nil {
-		return err
-	}
-	resp := message.Message{
-		Header: message.Header{SPIi: m.SPIi, SPIr: spi, Exchange: message.IKESAInit, Flags: message.FlagResponse},
-		Payloads: append([]message.Payload{
-			in.choice.Answer(nil),
-			&message.KE{Group: in.choice.DH, Data: in.public},
-			&message.Nonce{Data: nr},
-		}, nat...),
-	}
-	data, err := resp.Marshal()
+	data, err := e.halfResponse(d, m, in, spi, nr)
 	if err != nil {
 		return err
 	}
@@ -194,6 +182,23 @@ func (e *Engine) openHalf(d Datagram, m *message.Message, in halfInput, now time
 	e.send(d.Path, d.NATT, data)
 	e.arm(s)
 	return nil
+}
+
+// halfResponse is the IKE_SA_INIT response.
+func (e *Engine) halfResponse(d Datagram, m *message.Message, in halfInput, spi message.SPI, nr []byte) ([]byte, error) {
+	nat, err := e.natNotifies(m.SPIi, spi, d.Path, false)
+	if err != nil {
+		return nil, err
+	}
+	resp := message.Message{
+		Header: message.Header{SPIi: m.SPIi, SPIr: spi, Exchange: message.IKESAInit, Flags: message.FlagResponse},
+		Payloads: append([]message.Payload{
+			in.choice.Answer(nil),
+			&message.KE{Group: in.choice.DH, Data: in.public},
+			&message.Nonce{Data: nr},
+		}, nat...),
+	}
+	return resp.Marshal()
 }
 
 // halfSession is a new session of a responder.
