@@ -496,3 +496,43 @@ func TestInteropRefused(t *testing.T) {
 		})
 	}
 }
+
+// Both ends rekey everything all the time, at the same moments, so that their
+// rekeys cross. Nothing may go down, and nothing may be left over.
+func TestInteropCrossingRekeys(t *testing.T) {
+	t.Parallel()
+	ctx, node, ch := interop(t, lab.CharonConfig{LocalID: "sg1.example", RemoteID: "%any", PSK: "open sesame",
+		Local: charonAddr.String(), Pools: []string{"10.99.1.0/24"}, LocalTS: []string{"0.0.0.0/0"},
+		ESP: "aes128gcm16-x25519", RekeyIKE: 5 * time.Second, RekeyChild: 3 * time.Second})
+	p := newPump(t, node, warrenAddr, ike.Options{Linger: time.Second, RetryAfter: time.Second})
+	p.do(func(now time.Time) {
+		_, err := p.e.Initiate(ike.PeerConfig{
+			Name: "sg1", Layer: 1, Local: netip.AddrPortFrom(warrenAddr, 500), Remote: netip.AddrPortFrom(charonAddr, 500),
+			LocalID: id("alice.example"), RemoteID: id("sg1.example"), PSK: []byte("open sesame"),
+			IKE: one(crypt.ParseIKE("aes128gcm16-prfsha256-x25519")), ESP: one(crypt.ParseESP("aes128gcm16-x25519")),
+			VirtualIP4: true, Encap: ike.EncapUDP,
+			Rekey: ike.Rekey{IKE: 5 * time.Second, Child: sa.Lifetime{SoftTime: 3 * time.Second, HardTime: 30 * time.Second}, Jitter: -1},
+		}, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+	p.until("child up", func() bool { return p.seen(ike.ChildUp{}) == 1 })
+	time.Sleep(24 * time.Second) // real time: charon knows no other
+	p.mu.Lock()
+	s := p.session()
+	down := p.seen(ike.SessionDown{}) + p.seen(ike.SessionFailed{})
+	for _, ev := range p.events {
+		if r, ok := ev.(ike.ChildRemoved); ok && r.Down {
+			t.Errorf("child down: %+v", r)
+		}
+	}
+	if down != 0 || s.Rekeys < 3 || p.seen(ike.ChildAdded{}) < 5 || len(p.children) > 3 {
+		t.Errorf("%d down, %d rekeys, %d children; events: %s", down, s.Rekeys, len(p.children), names(p.events))
+	}
+	t.Logf("%d IKE and %d child rekeys", s.Rekeys, p.seen(ike.ChildAdded{}))
+	p.mu.Unlock()
+	p.do(func(now time.Time) { _ = p.e.Delete(p.session().ID, now) })
+	p.until("session down", func() bool { return p.seen(ike.SessionDown{}) == 1 })
+	charonHas(ctx, t, ch, 0)
+}
