@@ -1,6 +1,7 @@
 package ike
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -20,7 +21,7 @@ type Child struct {
 	Layer, Via     sa.Layer
 	SPIIn, SPIOut  esp.SPI
 	Suite          esp.Suite
-	KeyIn, KeyOut  []byte
+	KeyIn, KeyOut  []byte `json:"-"`
 	Mode           esp.Mode
 	Encap          packet.Encap
 	Path           Path // where its ESP goes: the session's path
@@ -34,6 +35,16 @@ type Child struct {
 	Window         int
 	Born           time.Time
 }
+
+// String describes c without its keys.
+func (c Child) String() string {
+	return fmt.Sprintf("%s layer %d via %d in %v out %v %v %v mode encap %v local %s remote %s lease %v %v",
+		c.Name, c.Layer, c.Via, c.SPIIn, c.SPIOut, c.Suite, c.Mode, c.Encap,
+		tsText(c.LocalTS), tsText(c.RemoteTS), c.Lease4, c.Lease6)
+}
+
+// Format is String for every verb, so that none shows the keys.
+func (c Child) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(c.String())) }
 
 type (
 	// SessionUp says that both ends are authenticated. The first ChildUp
