@@ -24,14 +24,12 @@ func (h *Host) SetAddresses(prefixes []netip.Prefix) error {
 	if err != nil {
 		return err
 	}
-	var want []netip.Prefix
-	for _, p := range prefixes {
-		if !p.IsValid() {
-			return fmt.Errorf("host: address %s is not valid", p)
-		}
-		if p.Addr().Is4() || h.v6(h.opt.TUN) {
-			want = append(want, p)
-		}
+	want, err := h.usable(prefixes)
+	if err != nil {
+		return err
+	}
+	if err := h.shield(slices.Concat(h.addrs, want)); err != nil {
+		return err
 	}
 	for _, p := range want {
 		if err := h.addAddress(link, p); err != nil {
@@ -43,14 +41,33 @@ func (h *Host) SetAddresses(prefixes []netip.Prefix) error {
 	if err := h.refreshRoutes(); err != nil {
 		return err
 	}
-	for _, p := range old {
-		if !slices.Contains(want, p) {
-			if err := h.delAddress(address{h.opt.TUN, p}); err != nil {
-				return err
-			}
+	gone := slices.DeleteFunc(old, func(p netip.Prefix) bool { return slices.Contains(want, p) })
+	if len(gone) == 0 {
+		return nil
+	}
+	for _, p := range gone {
+		if err := h.delAddress(address{h.opt.TUN, p}); err != nil {
+			return err
 		}
 	}
-	return h.refreshRoutes()
+	if err := h.refreshRoutes(); err != nil {
+		return err
+	}
+	return h.shield(want)
+}
+
+// usable returns the prefixes of IP versions that the TUN takes.
+func (h *Host) usable(prefixes []netip.Prefix) ([]netip.Prefix, error) {
+	var out []netip.Prefix
+	for _, p := range prefixes {
+		if !p.IsValid() {
+			return nil, fmt.Errorf("host: address %s is not valid", p)
+		}
+		if p.Addr().Is4() || h.v6(h.opt.TUN) {
+			out = append(out, p)
+		}
+	}
+	return out, nil
 }
 
 // tun returns the TUN's link, brought up.

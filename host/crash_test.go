@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 	"time"
 )
@@ -59,10 +60,16 @@ func TestKilledDaemonIsCleanedUp(t *testing.T) {
 	if err != nil || line != "ready\n" {
 		t.Fatalf("victim: %q, %v", line, err)
 	}
+	if s := snapshot(t); !strings.Contains(s, tablePrefix+"alice") {
+		t.Errorf("the victim made no nftables table: %s", s)
+	}
 	if got := way(t, "10.99.1.7"); got != "warren0" {
 		t.Errorf("the victim's route is not there: %s", got)
 	}
 	h := open(t, opt)
+	if s := snapshot(t); strings.Contains(s, tablePrefix) {
+		t.Errorf("the victim's nftables table outlived it: %s", s)
+	}
 	if got := way(t, "203.0.113.7"); got == "eth0" {
 		t.Errorf("protected traffic after a crash: %s", got)
 	}

@@ -10,6 +10,12 @@
 // goto switches over, so no packet meets half a rule set. Protected traffic that
 // finds no TUN is refused by a rule, whatever routes main holds or gets later.
 //
+// One nftables table, inet warren-NAME, drops and counts packets for the TUN's
+// addresses that arrive on another interface (CVE-2019-14899). Nodes that share a
+// network namespace need different names. Where there is no nf_tables, a warning
+// says so and the rest works. Who flushes the system's rule set flushes this too,
+// until the next SetAddresses.
+//
 // Everything is undone on Close, and what a killed daemon left behind is undone
 // by the next Open with the same journal.
 //
@@ -28,7 +34,5 @@
 // replacing them 5 to 17 (removal is quadratic), on two cores that others used;
 // 10,000 rules that all ask for different ports take minutes to replace.
 //
-// Not done here: firewalls (so packets for the TUN's own address that arrive on
-// another interface are accepted by the kernel, CVE-2019-14899), DNS, network
-// managers, VRFs.
+// Not done here: DNS, network managers, VRFs.
 package host

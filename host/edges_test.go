@@ -80,6 +80,7 @@ func TestParseJournalNeverTouchesWhatIsNotOurs(t *testing.T) {
 		{"priority of the main table", `{"layout":{"table":1,"priority":32000}}`, 0, true},
 		{"sysctl outside net", good + `{"sysctl":{"key":"kernel/core_pattern","old":"|x"}}`, 1, true},
 		{"sysctl that climbs", good + `{"sysctl":{"key":"net/../kernel/core_pattern","old":"|x"}}`, 1, true},
+		{"somebody else's nftables table", good + `{"nftable":"filter"}`, 1, true},
 		{"address of nothing", good + `{"address":{"interface":"","prefix":"10.0.0.1/32"}}`, 1, true},
 	} {
 		s := parseJournal([]byte(c.text))

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"sync"
 
+	"github.com/google/nftables"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
@@ -66,6 +67,7 @@ type Host struct {
 	ns       *namespace
 	nl       *netlink.Handle
 	rules    *ruleSocket
+	nft      func() (*nftables.Conn, error)
 	journal  *journal
 	families []int
 	based    bool // the rules around the rule sets are there
@@ -74,6 +76,9 @@ type Host struct {
 	addrs    []netip.Prefix
 	flows    map[PolicyRule]int
 	closed   bool
+
+	filtered   bool // the journal names our nftables table
+	unfiltered bool // there is no nf_tables, and a warning says so
 }
 
 // Open takes the journal, undoes what a dead predecessor left in it, and returns
@@ -91,6 +96,7 @@ func Open(opt Options) (*Host, error) {
 		return nil, err
 	}
 	h := &Host{opt: opt, log: opt.Log, journal: j, flows: map[PolicyRule]int{}}
+	h.nft = h.connectNFT
 	if err := h.connect(); err != nil {
 		h.disconnect()
 		return nil, err

@@ -24,6 +24,7 @@ type change struct {
 	Layout  *layout  `json:"layout,omitempty"`
 	Sysctl  *sysctl  `json:"sysctl,omitempty"`
 	Address *address `json:"address,omitempty"`
+	NFTable string   `json:"nftable,omitempty"`
 }
 
 type address struct {
@@ -136,7 +137,7 @@ func (c change) valid() bool {
 	if c.Address != nil {
 		return c.Address.Interface != "" && c.Address.Prefix.IsValid()
 	}
-	return true
+	return c.NFTable == "" || strings.HasPrefix(c.NFTable, tablePrefix)
 }
 
 // begin replaces the predecessor's journal with a new one.

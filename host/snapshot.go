@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Snapshot returns the links, addresses, routes, rules and relevant sysctls of
+// Snapshot returns the links, addresses, routes, rules, nftables and relevant sysctls of
 // the calling thread's network namespace as sorted text, without timers and
 // counters: two snapshots are equal when nothing was left behind.
 func Snapshot() (string, error) {
@@ -30,7 +30,7 @@ func Snapshot() (string, error) {
 	}
 	defer h.rules.close()
 	var b strings.Builder
-	for _, section := range []func() ([]string, error){h.linkLines, h.routeLines, h.ruleLines, h.sysctlLines} {
+	for _, section := range []func() ([]string, error){h.linkLines, h.routeLines, h.ruleLines, h.sysctlLines, h.nftLines} {
 		lines, err := section()
 		if err != nil {
 			return "", err

@@ -104,6 +104,8 @@ func (h *Host) undoChanges(s state) error {
 			errs = append(errs, h.restore(*c.Sysctl))
 		case c.Address != nil:
 			errs = append(errs, h.delAddress(*c.Address))
+		case c.NFTable != "":
+			errs = append(errs, h.dropTable(c.NFTable))
 		}
 	}
 	return errors.Join(errs...)

@@ -1,0 +1,150 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/google/nftables"
+	"golang.org/x/sys/unix"
+)
+
+// tablePrefix begins the name of every nftables table of ours.
+const tablePrefix = "warren-"
+
+// tableName names the node's one nftables table, in the inet family. Nodes that
+// share a network namespace need names of their own.
+func (o Options) tableName() string {
+	name := o.Name
+	if name == "" {
+		name = o.TUN
+	}
+	return tablePrefix + name
+}
+
+// A table is the node's nftables table, about to be changed in one transaction:
+// all that is added takes effect at commit, or nothing does.
+type table struct {
+	*nftables.Conn
+	t *nftables.Table
+}
+
+// table begins a transaction that creates the table if it is not there.
+func (h *Host) table() (*table, error) {
+	c, err := h.nft()
+	if err != nil {
+		return nil, err
+	}
+	t := c.AddTable(&nftables.Table{Family: nftables.TableFamilyINet, Name: h.opt.tableName()})
+	return &table{c, t}, nil
+}
+
+// connectNFT opens nothing yet: a Conn opens a socket for every transaction.
+func (h *Host) connectNFT() (*nftables.Conn, error) {
+	return nftables.New(nftables.WithNetNSFd(int(h.ns.f.Fd())))
+}
+
+// chain adds an empty chain, or empties the one that is there.
+func (t *table) chain(c *nftables.Chain) *nftables.Chain {
+	c.Table = t.t
+	t.AddChain(c)
+	t.FlushChain(c)
+	return c
+}
+
+// nftMissing reports whether err says that this kernel has no nf_tables, or not
+// the parts that are needed, or that this process may not use it.
+func nftMissing(err error) bool {
+	return slices.ContainsFunc([]error{
+		unix.EPERM, unix.EACCES, unix.EPROTONOSUPPORT, unix.EAFNOSUPPORT, unix.EOPNOTSUPP, unix.ENOENT, unix.EINVAL,
+	}, func(e error) bool { return errors.Is(err, e) })
+}
+
+// withTable notes the table in the journal, then lets fill change it. A kernel
+// without nf_tables is no error: it is logged once, and the node runs unfiltered.
+func (h *Host) withTable(fill func(*table)) error {
+	if h.unfiltered {
+		return nil
+	}
+	if !h.filtered {
+		if err := h.journal.note(change{NFTable: h.opt.tableName()}); err != nil {
+			return err
+		}
+		h.filtered = true
+	}
+	t, err := h.table()
+	if err == nil {
+		fill(t)
+		err = t.Flush()
+	}
+	switch {
+	case err == nil:
+		return nil
+	case nftMissing(err):
+		h.unfiltered = true
+		h.log.Warn("host: no nftables here: packets for the TUN's addresses are accepted from any interface (CVE-2019-14899),"+
+			" and IPv4 sockets bound to an interface can evade the policy on the link", "err", err)
+		return nil
+	}
+	return fmt.Errorf("host: nftables table %s: %w", h.opt.tableName(), err)
+}
+
+// dropTable removes a table of ours; one that is gone is fine, and where there
+// is no nf_tables there is no table.
+func (h *Host) dropTable(name string) error {
+	c, err := h.nft()
+	if err == nil {
+		t := c.AddTable(&nftables.Table{Family: nftables.TableFamilyINet, Name: name})
+		c.DelTable(t) // in one transaction, so that it is there to be removed
+		err = c.Flush()
+	}
+	if err != nil && !nftMissing(err) {
+		return fmt.Errorf("host: remove nftables table %s: %w", name, err)
+	}
+	return nil
+}
+
+// nftLines is the part of a snapshot that lists tables, chains and their rules,
+// without counters. Where nothing can be read there is nothing.
+func (h *Host) nftLines() ([]string, error) {
+	c, err := h.connectNFT()
+	if err != nil {
+		return nil, nil
+	}
+	tables, err := c.ListTables()
+	if err != nil {
+		return nil, nil
+	}
+	var out []string
+	for _, t := range tables {
+		out = append(out, fmt.Sprintf("nftables table %d %s", t.Family, t.Name))
+	}
+	chains, err := c.ListChains()
+	if err != nil {
+		return nil, fmt.Errorf("host: list nftables chains: %w", err)
+	}
+	for _, chain := range chains {
+		line := fmt.Sprintf("nftables chain %d %s %s:", chain.Table.Family, chain.Table.Name, chain.Name)
+		rules, err := c.GetRules(chain.Table, chain)
+		if err != nil {
+			line += " unreadable" // an expression of somebody else that the library does not know
+		}
+		for _, r := range rules {
+			line += " " + describe(r)
+		}
+		out = append(out, line)
+	}
+	slices.Sort(out)
+	return out, nil
+}
+
+// describe names a rule by the kinds of its expressions: enough to see that one
+// came or went.
+func describe(r *nftables.Rule) string {
+	var kinds []string
+	for _, e := range r.Exprs {
+		kinds = append(kinds, strings.TrimPrefix(fmt.Sprintf("%T", e), "*expr."))
+	}
+	return "[" + strings.Join(kinds, " ") + "]"
+}
