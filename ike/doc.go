@@ -15,6 +15,12 @@
 //
 // It does not implement certificates, EAP, fragmentation, MOBIKE,
 // IKE_INTERMEDIATE or IPComp. A peer that offers them is answered without them.
+// Nor does it send NAT keepalives (RFC 3948, Section 4), or rewrite selectors for
+// transport mode through a true NAT (RFC 7296, Section 2.23.1).
+//
+// With a pre-shared key the initiator proves itself first, so a key of little
+// entropy can be guessed by whoever poses as the responder (RFC 7296, Section
+// 2.15): keys must be random.
 //
 // Key material appears only in the [Child] of an event. Errors and log lines
 // carry identities, selectors and algorithm names, never secrets.

@@ -180,7 +180,7 @@ type ChildInfo struct {
 	Suite             esp.Suite
 	Mode              esp.Mode
 	LocalTS, RemoteTS []policy.Selector
-	State             string // "up", "rekeying", "replaced", "closing", "redundant"
+	State             string // "up", "rekeying", "replaced", "closing", "redundant", "lingering"
 	Born              time.Time
 	Rekeys            int
 }

@@ -141,6 +141,26 @@ func TestInitForgedErrors(t *testing.T) {
 	}
 }
 
+// Answers from elsewhere are nobody's.
+func TestInitAnswerFromElsewhere(t *testing.T) {
+	p := newPair(t, acceptConfig(t))
+	if _, err := p.i.e.Initiate(peerConfig(t), p.now); err != nil {
+		t.Fatal(err)
+	}
+	p.flush()
+	p.deliver(0)
+	good := p.wire[0].d
+	for _, from := range []string{"192.0.2.2:500", "192.0.2.1:501", "192.0.2.1:4500"} {
+		before := p.i.state()
+		p.i.e.Receive(Datagram{Path: Path{Local: addrI, Remote: netip.MustParseAddrPort(from)}, Data: bytes.Clone(good.Data)}, p.now)
+		if out := p.i.take(); len(out) != 0 || p.i.state() != before {
+			t.Errorf("an answer from %s was accepted", from)
+		}
+	}
+	p.settle()
+	p.close()
+}
+
 // A cookie is asked for when there are many half-open IKE SAs, and there are
 // never more than allowed.
 func TestHalfOpenFlood(t *testing.T) {

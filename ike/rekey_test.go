@@ -505,6 +505,14 @@ func TestCollision26(t *testing.T) { // both delete the same child
 			t.Errorf("%s: %s", n.name, dump(n.events))
 		}
 	}
+	for _, f := range p.tap {
+		if f.kind() != message.Informational || !f.isResponse() {
+			continue
+		}
+		if ps, err := f.to.e.open(f.to.e.order[0].cur, f.d); err != nil || len(ps) != 0 {
+			t.Errorf("%s answers %+v %v, want nothing", f.from.name, ps, err)
+		}
+	}
 	p.close()
 }
 
