@@ -50,6 +50,68 @@ func TestStrictFiltersAreLoosened(t *testing.T) {
 	}
 }
 
+func TestInterfacesThatComeLaterAreLoosenedWhenUsed(t *testing.T) {
+	fresh(t)
+	before := snapshot(t)
+	h := open(t, options(t))
+	check(t, h.SetPolicy([]PolicyRule{{Dst: netip.MustParsePrefix("203.0.113.0/24")}}))
+	late := wire(t, "late", "198.51.100.100/24")
+	key := "net/ipv4/conf/late/rp_filter"
+	check(t, h.ns.write(key, "1"))
+	_, err := h.SourceFor(netip.MustParseAddr("192.0.2.1"))
+	check(t, err)
+	if v, _ := h.ns.read(key); v != "1" {
+		t.Errorf("an interface that is not used: rp_filter %s", v)
+	}
+	_, err = h.SourceFor(netip.MustParseAddr("198.51.100.1"))
+	check(t, err)
+	if v, _ := h.ns.read(key); v != "2" {
+		t.Errorf("rp_filter %s", v)
+	}
+	check(t, h.Close())
+	if v, _ := currentValue(key); v != "1" {
+		t.Errorf("after Close: rp_filter %s", v)
+	}
+	check(t, netlink.LinkDel(late))
+	tun, err := netlink.LinkByName("warren0")
+	check(t, err)
+	check(t, netlink.LinkSetDown(tun))
+	same(t, before)
+}
+
+func currentValue(key string) (string, error) {
+	b, err := os.ReadFile("/proc/sys/" + key)
+	return strings.TrimSpace(string(b)), err
+}
+
+func TestPeersMayShareARoute(t *testing.T) {
+	fresh(t)
+	h := open(t, options(t))
+	for _, text := range []string{"10.99.1.7/24", "2001:db8:99::7/64"} {
+		unmasked := netip.MustParsePrefix(text)
+		p := unmasked.Masked()
+		for _, c := range []struct {
+			what string
+			do   func(netip.Prefix) error
+			p    netip.Prefix
+			want string
+		}{
+			{"first", h.AddRoute, p, "warren0"},
+			{"second, written otherwise", h.AddRoute, unmasked, "warren0"},
+			{"one left", h.RemoveRoute, p, "warren0"},
+			{"none left", h.RemoveRoute, p, "eth0"},
+			{"one too many", h.RemoveRoute, p, "eth0"},
+			{"again", h.AddRoute, p, "warren0"},
+			{"and gone", h.RemoveRoute, p, "eth0"},
+		} {
+			check(t, c.do(c.p))
+			if got := way(t, unmasked.Addr().String()); got != c.want {
+				t.Errorf("%s, %s: %s, want %s", text, c.what, got, c.want)
+			}
+		}
+	}
+}
+
 func TestForwardingKeepsWhatInterfacesHad(t *testing.T) {
 	fresh(t)
 	check(t, os.WriteFile("/proc/sys/net/ipv6/conf/eth0/forwarding", []byte("1"), 0))

@@ -75,6 +75,7 @@ type Host struct {
 	routed   bool // the TUN has its default routes
 	addrs    []netip.Prefix
 	flows    map[PolicyRule]int
+	routes   map[netip.Prefix]int
 	closed   bool
 
 	filtered   bool // the journal names our nftables table
@@ -95,7 +96,7 @@ func Open(opt Options) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Host{opt: opt, log: opt.Log, journal: j, flows: map[PolicyRule]int{}}
+	h := &Host{opt: opt, log: opt.Log, journal: j, flows: map[PolicyRule]int{}, routes: map[netip.Prefix]int{}}
 	h.nft = h.connectNFT
 	if err := h.connect(); err != nil {
 		h.disconnect()

@@ -16,8 +16,9 @@ const (
 )
 
 // AddRoute sends a prefix (a lease, an accepted peer's network) into the TUN,
-// before any policy rule. If the TUN goes, the prefix is refused instead. Adding
-// a route twice is the same as once.
+// before any policy rule. If the TUN goes, the prefix is refused instead. Routes
+// are counted, since peers may share a prefix: each AddRoute, a failed one too,
+// needs its RemoveRoute.
 func (h *Host) AddRoute(prefix netip.Prefix) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -27,6 +28,8 @@ func (h *Host) AddRoute(prefix netip.Prefix) error {
 	if !prefix.IsValid() {
 		return fmt.Errorf("host: route %s is not valid", prefix)
 	}
+	prefix = prefix.Masked()
+	h.routes[prefix]++
 	if err := h.ensureFrame(); err != nil {
 		return err
 	}
@@ -38,7 +41,7 @@ func (h *Host) AddRoute(prefix netip.Prefix) error {
 		return err
 	}
 	l := h.opt.layout()
-	refuse := netlink.Route{Dst: ipNet(prefix.Masked()), Table: l.clients(), Protocol: protocolTag,
+	refuse := netlink.Route{Dst: ipNet(prefix), Table: l.clients(), Protocol: protocolTag,
 		Priority: metricUnreachable, Type: unix.RTN_UNREACHABLE}
 	if err := h.replace(refuse); err != nil {
 		return err
@@ -46,10 +49,10 @@ func (h *Host) AddRoute(prefix netip.Prefix) error {
 	if prefix.Addr().Is6() && !h.v6(h.opt.TUN) {
 		return nil
 	}
-	return h.replace(h.tunRoute(link, prefix.Masked(), l.clients()))
+	return h.replace(h.tunRoute(link, prefix, l.clients()))
 }
 
-// RemoveRoute takes AddRoute back. A route that is not there is fine.
+// RemoveRoute takes one AddRoute back. A route that is not there is fine.
 func (h *Host) RemoveRoute(prefix netip.Prefix) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -59,7 +62,14 @@ func (h *Host) RemoveRoute(prefix netip.Prefix) error {
 	if !prefix.IsValid() {
 		return fmt.Errorf("host: route %s is not valid", prefix)
 	}
-	r := netlink.Route{Dst: ipNet(prefix.Masked()), Table: h.opt.layout().clients(), Protocol: protocolTag}
+	prefix = prefix.Masked()
+	if h.routes[prefix] > 1 {
+		h.routes[prefix]--
+		return nil
+	}
+	delete(h.routes, prefix)
+	r := netlink.Route{Dst: ipNet(prefix), Table: h.opt.layout().clients(), Protocol: protocolTag,
+		Scope: unix.RT_SCOPE_NOWHERE} // whatever it is
 	for _, metric := range []int{metricTUN, metricUnreachable} {
 		r.Priority = metric
 		r.Type = unix.RTN_UNICAST
@@ -123,7 +133,9 @@ func (h *Host) refreshRoutes() error {
 	return h.defaultRoutes()
 }
 
-// SourceFor returns the address that the node's own sockets have towards dst.
+// SourceFor returns the address that the node's own sockets have towards dst. The
+// interface on that way may be younger than the policy: its reverse-path filter is
+// made loose like those of the others.
 func (h *Host) SourceFor(dst netip.Addr) (netip.Addr, error) {
 	r, err := h.lookup(dst)
 	if err != nil {
@@ -166,5 +178,5 @@ func (h *Host) lookup(dst netip.Addr) (netlink.Route, error) {
 	if len(routes) == 0 {
 		return netlink.Route{}, fmt.Errorf("host: no route to %s", dst)
 	}
-	return routes[0], nil
+	return routes[0], h.loosenLate(routes[0])
 }

@@ -3,6 +3,8 @@ package host
 import (
 	"fmt"
 	"strings"
+
+	"github.com/vishvananda/netlink"
 )
 
 // loosen makes strict reverse-path filters loose. A filter looks up the way back
@@ -14,13 +16,34 @@ func (h *Host) loosen() error {
 	if h.loose {
 		return nil
 	}
-	all, err := h.ns.read("net/ipv4/conf/all/rp_filter")
-	if err != nil {
-		return fmt.Errorf("host: read rp_filter: %w", err)
-	}
 	interfaces, err := h.ns.list("net/ipv4/conf")
 	if err != nil {
 		return fmt.Errorf("host: list interfaces: %w", err)
+	}
+	if err := h.loosenEach(interfaces); err != nil {
+		return err
+	}
+	h.loose = true
+	return nil
+}
+
+// loosenLate deals with the interface of a route that the node is about to use,
+// which may have appeared after loosen.
+func (h *Host) loosenLate(r netlink.Route) error {
+	if !h.loose {
+		return nil
+	}
+	link, err := h.nl.LinkByIndex(r.LinkIndex)
+	if err != nil {
+		return nil // gone again, or a route without an interface
+	}
+	return h.loosenEach([]string{link.Attrs().Name})
+}
+
+func (h *Host) loosenEach(interfaces []string) error {
+	all, err := h.ns.read("net/ipv4/conf/all/rp_filter")
+	if err != nil {
+		return fmt.Errorf("host: read rp_filter: %w", err)
 	}
 	var changed []string
 	for _, i := range interfaces {
@@ -41,7 +64,6 @@ func (h *Host) loosen() error {
 		h.log.Warn("host: strict reverse-path filters would drop the answers of gateways: loose while this node runs",
 			"interfaces", strings.Join(changed, " "), "sysctl", "net.ipv4.conf.*.rp_filter", "value", 2)
 	}
-	h.loose = true
 	return nil
 }
 
