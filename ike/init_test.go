@@ -141,6 +141,27 @@ func TestInitForgedErrors(t *testing.T) {
 	}
 }
 
+// A group that was not offered is not taken, though it could be done.
+func TestInitForgedDowngrade(t *testing.T) {
+	p := newPair(t, acceptConfig(t))
+	if _, err := p.i.e.Initiate(peerConfig(t), p.now); err != nil {
+		t.Fatal(err)
+	}
+	p.flush()
+	req, err := message.Parse(p.wire[0].d.Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, g := range []message.DHGroup{message.DHMODP2048, message.DHECP256, message.DHX25519} {
+		p.answerInit(req, invalidKE(g))
+	}
+	if len(p.wire) != 1 {
+		t.Errorf("%d requests, want the first one only", len(p.wire))
+	}
+	p.settle()
+	p.close()
+}
+
 // Answers from elsewhere are nobody's.
 func TestInitAnswerFromElsewhere(t *testing.T) {
 	p := newPair(t, acceptConfig(t))
@@ -495,6 +516,19 @@ func TestInitialContact(t *testing.T) {
 		t.Errorf("lease was %v, is %v", lease, now)
 	}
 	p.close()
+
+	p = newPair(t, acceptConfig(t))
+	p.establish(peerConfig(t))
+	carol := peerConfig(t)
+	carol.LocalID = mustID(t, "carol.example")
+	p.i = newEnd(t, "another initiator", 51, Options{})
+	if _, err := p.i.e.Initiate(carol, p.now); err != nil {
+		t.Fatal(err)
+	}
+	p.settle()
+	if len(p.r.e.Sessions()) != 2 || count[SessionDown](p.r) != 0 {
+		t.Errorf("carol's INITIAL_CONTACT ended alice's session: %s", dump(p.r.events))
+	}
 
 	p = newPair(t, acceptConfig(t))
 	p.establish(peerConfig(t))
