@@ -29,7 +29,12 @@ type Node struct {
 // anchorScript gives the node its own /run and a /sys that shows its own
 // devices, makes IPv6 addresses usable without a wait for duplicate detection,
 // brings up loopback, and then holds the namespaces open.
-const anchorScript = `mount -t tmpfs -o mode=755 tmpfs /run
+//
+// Its mounts are private first; in a chroot, whose root is no mount point, one
+// by one.
+const anchorScript = `mount --make-rprivate / 2>/dev/null ||
+	while read -r _ _ _ _ at _; do mount --make-private "$at"; done </proc/self/mountinfo
+mount -t tmpfs -o mode=755 tmpfs /run
 mount -t sysfs sysfs /sys
 for c in all default; do echo 0 >/proc/sys/net/ipv6/conf/$c/accept_dad; done
 ip link set lo up
@@ -39,10 +44,7 @@ exec sleep infinity`
 // AddNode makes a node without links.
 func (l *Lab) AddNode(name string) (*Node, error) {
 	c := exec.Command("sh", "-euc", anchorScript)
-	c.SysProcAttr = &syscall.SysProcAttr{
-		// Unsharing the mount namespace also makes every mount in it private.
-		Unshareflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS,
-	}
+	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS}
 	out, err := c.StdoutPipe()
 	if err != nil {
 		return nil, fmt.Errorf("lab: node %s: %w", name, err)
@@ -85,7 +87,7 @@ func (n *Node) Path(elem ...string) string {
 
 // Enter is the argument list that runs args inside the node.
 func (n *Node) Enter(args ...string) []string {
-	return append([]string{"nsenter", "--net", "--mount", "--target", strconv.Itoa(n.Pid()), "--"}, args...)
+	return append([]string{"nsenter", "--net", "--mount", "--root", "--target", strconv.Itoa(n.Pid()), "--"}, args...)
 }
 
 // Run runs a program in the node and returns what it wrote to standard output.
