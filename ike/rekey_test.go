@@ -743,3 +743,30 @@ func TestCollision30(t *testing.T) { // the new child is deleted while the DELET
 		p.close()
 	})
 }
+
+// The DELETEs after rekeys never arrive: timers clear away what nobody deletes.
+func TestUndeletedIKESAsAreDropped(t *testing.T) {
+	for seed := uint64(1); seed <= 8; seed++ {
+		p := newSeededPair(t, seed, acceptConfig(t))
+		p.establish(peerConfig(t))
+		p.drop = func(f flight) bool { return f.kind() == message.Informational }
+		if seed%2 == 0 {
+			p.cross(p.rekeyIKE)
+		} else {
+			p.rekeyIKE(p.i)
+		}
+		p.advance(redundantTime - time.Second)
+		if len(p.i.e.sas)+len(p.r.e.sas) < 3 {
+			t.Error("nothing waits for a DELETE")
+		}
+		p.advance(10 * time.Second)
+		for _, n := range []*end{p.i, p.r} {
+			if len(n.e.sas) != 1 {
+				t.Errorf("%s has %d IKE SAs", n.name, len(n.e.sas))
+			}
+		}
+		p.drop = nil
+		p.steady()
+		p.close()
+	}
+}
