@@ -32,7 +32,7 @@ func (h *Host) AddFlow(flow PolicyRule) error {
 		}
 	}
 	h.flows[flow]++
-	return nil
+	return h.mirrorAccepted(flow, true)
 }
 
 // RemoveFlow takes one AddFlow back. A flow that is not there is fine.
@@ -65,7 +65,7 @@ func (h *Host) RemoveFlow(flow PolicyRule) error {
 			return err
 		}
 	}
-	return nil
+	return h.mirrorAccepted(flow, false)
 }
 
 func (h *Host) flowRules(flow PolicyRule) []rule {

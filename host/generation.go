@@ -27,7 +27,10 @@ func (h *Host) SetPolicy(rules []PolicyRule) error {
 			return err
 		}
 	}
-	return h.switchTo(rules)
+	if err := h.switchTo(rules); err != nil {
+		return err
+	}
+	return h.mirror(rules)
 }
 
 // prepare readies the TUN and the reverse-path filters for protected traffic.

@@ -78,8 +78,10 @@ type Host struct {
 	routes   map[netip.Prefix]int
 	closed   bool
 
-	filtered   bool // the journal names our nftables table
-	unfiltered bool // there is no nf_tables, and a warning says so
+	filtered   bool   // the journal names our nftables table
+	unfiltered bool   // there is no nf_tables, and a warning says so
+	unmirrored bool   // nor any for the output chain
+	mirrored   string // the chain with the policy in force
 }
 
 // Open takes the journal, undoes what a dead predecessor left in it, and returns

@@ -61,12 +61,11 @@ func nftMissing(err error) bool {
 	}, func(e error) bool { return errors.Is(err, e) })
 }
 
-// withTable notes the table in the journal, then lets fill change it. A kernel
-// without nf_tables is no error: it is logged once, and the node runs unfiltered.
+// evades says what is open where the output chain cannot be.
+const evades = "IPv4 sockets bound to an interface can evade the policy on the link"
+
+// withTable notes the table in the journal, then lets fill change it.
 func (h *Host) withTable(fill func(*table)) error {
-	if h.unfiltered {
-		return nil
-	}
 	if !h.filtered {
 		if err := h.journal.note(change{NFTable: h.opt.tableName()}); err != nil {
 			return err
@@ -78,16 +77,10 @@ func (h *Host) withTable(fill func(*table)) error {
 		fill(t)
 		err = t.Flush()
 	}
-	switch {
-	case err == nil:
-		return nil
-	case nftMissing(err):
-		h.unfiltered = true
-		h.log.Warn("host: no nftables here: packets for the TUN's addresses are accepted from any interface (CVE-2019-14899),"+
-			" and IPv4 sockets bound to an interface can evade the policy on the link", "err", err)
-		return nil
+	if err != nil {
+		return fmt.Errorf("host: nftables table %s: %w", h.opt.tableName(), err)
 	}
-	return fmt.Errorf("host: nftables table %s: %w", h.opt.tableName(), err)
+	return nil
 }
 
 // dropTable removes a table of ours; one that is gone is fine, and where there

@@ -30,6 +30,13 @@ func (h *Host) AddRoute(prefix netip.Prefix) error {
 	}
 	prefix = prefix.Masked()
 	h.routes[prefix]++
+	if err := h.installRoute(prefix); err != nil || h.routes[prefix] > 1 {
+		return err
+	}
+	return h.mirrorAccepted(PolicyRule{Dst: prefix}, true)
+}
+
+func (h *Host) installRoute(prefix netip.Prefix) error {
 	if err := h.ensureFrame(); err != nil {
 		return err
 	}
@@ -67,7 +74,12 @@ func (h *Host) RemoveRoute(prefix netip.Prefix) error {
 		h.routes[prefix]--
 		return nil
 	}
-	delete(h.routes, prefix)
+	if h.routes[prefix] == 1 {
+		delete(h.routes, prefix)
+		if err := h.mirrorAccepted(PolicyRule{Dst: prefix}, false); err != nil {
+			return err
+		}
+	}
 	r := netlink.Route{Dst: ipNet(prefix), Table: h.opt.layout().clients(), Protocol: protocolTag,
 		Scope: unix.RT_SCOPE_NOWHERE} // whatever it is
 	for _, metric := range []int{metricTUN, metricUnreachable} {

@@ -8,7 +8,6 @@ import (
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 )
 
 // shieldChain drops packets for the TUN's own addresses that arrive elsewhere.
@@ -24,10 +23,10 @@ func (h *Host) shield(prefixes []netip.Prefix) error {
 	if err != nil {
 		return err
 	}
-	if len(own) == 0 && !h.filtered {
+	if h.unfiltered || len(own) == 0 && !h.filtered {
 		return nil
 	}
-	return h.withTable(func(t *table) {
+	err = h.withTable(func(t *table) {
 		c := t.chain(&nftables.Chain{
 			Name: shieldChain, Type: nftables.ChainTypeFilter,
 			Hooknum: nftables.ChainHookPrerouting, Priority: nftables.ChainPriorityRaw,
@@ -39,6 +38,13 @@ func (h *Host) shield(prefixes []netip.Prefix) error {
 			t.AddRule(&nftables.Rule{Table: t.t, Chain: c, Exprs: then(dstPrefix(netip.PrefixFrom(a, a.BitLen())), drop())})
 		}
 	})
+	if !nftMissing(err) {
+		return err
+	}
+	h.unfiltered, h.unmirrored = true, true
+	h.log.Warn("host: no nftables here: packets for the TUN's addresses are accepted from any interface (CVE-2019-14899), and "+
+		evades, "err", err)
+	return nil
 }
 
 // onlyOnTUN leaves out addresses that another interface has as well: a shield for
@@ -70,45 +76,4 @@ func (h *Host) onlyOnTUN(prefixes []netip.Prefix) ([]netip.Addr, error) {
 		own = slices.Delete(own, i, i+1)
 	}
 	return own, nil
-}
-
-// then joins the parts of an nftables rule.
-func then(parts ...[]expr.Any) []expr.Any { return slices.Concat(parts...) }
-
-func accept() []expr.Any { return []expr.Any{&expr.Verdict{Kind: expr.VerdictAccept}} }
-
-func drop() []expr.Any {
-	return []expr.Any{&expr.Counter{}, &expr.Verdict{Kind: expr.VerdictDrop}}
-}
-
-// equals compares what load puts into register 1.
-func equals(load expr.Any, want []byte) []expr.Any {
-	return []expr.Any{load, &expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: want}}
-}
-
-func ifname(key expr.MetaKey, name string) []expr.Any {
-	b := make([]byte, unix.IFNAMSIZ)
-	copy(b, name)
-	return equals(&expr.Meta{Key: key, Register: 1}, b)
-}
-
-func dstPrefix(p netip.Prefix) []expr.Any {
-	if p.Addr().Is4() {
-		return inPrefix(p, unix.NFPROTO_IPV4, 16)
-	}
-	return inPrefix(p, unix.NFPROTO_IPV6, 24)
-}
-
-// inPrefix matches packets of an IP version whose address at off is in p.
-func inPrefix(p netip.Prefix, version byte, off uint32) []expr.Any {
-	n := uint32(p.Addr().BitLen() / 8)
-	addr := []expr.Any{&expr.Payload{Base: expr.PayloadBaseNetworkHeader, Offset: off, Len: n, DestRegister: 1}}
-	if p.Bits() < p.Addr().BitLen() {
-		addr = append(addr, &expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: n, Mask: ipNet(p).Mask, Xor: make([]byte, n)})
-	}
-	return then(
-		equals(&expr.Meta{Key: expr.MetaKeyNFPROTO, Register: 1}, []byte{version}),
-		addr,
-		[]expr.Any{&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: p.Masked().Addr().AsSlice()}},
-	)
 }
