@@ -40,14 +40,29 @@ func (m *Manager) chainView(c *chain) chainView {
 		fate = Unreachable
 	}
 	if fate != Send {
-		return chainView{verdict: fate}
+		return chainView{verdict: fate, layer: m.innermost(c)}
 	}
 	last := c.completed.Top()
 	b := Compile(last, m.opt.PathMTU)
 	b.Chain, b.Used = c.name, c.used
 	b.Own4, b.Own6 = m.opt.Own4, m.opt.Own6
 	b.Lease4, b.Lease6 = m.leases(last)
-	return chainView{fate, b, last.result.LocalTS, last.result.RemoteTS}
+	return chainView{fate, b, last.result.LocalTS, last.result.RemoteTS, last.ID}
+}
+
+// innermost is the last layer of a chain. It may stand although the chain is not
+// up, for the sake of another that goes further.
+func (m *Manager) innermost(c *chain) sa.Layer {
+	n := c.completed.Top()
+	for _, a := range c.pending.Actions() {
+		if n = m.tree.find(n, a); n == nil || n.state != standing {
+			return sa.Network
+		}
+	}
+	if n == nil || n.state != standing {
+		return sa.Network
+	}
+	return n.ID
 }
 
 // leases are the addresses that packets inside n carry instead of this node's

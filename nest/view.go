@@ -91,6 +91,7 @@ type chainView struct {
 	verdict           Verdict // Send, Hold or Unreachable
 	bundle            *Bundle
 	localTS, remoteTS []policy.Selector // of the innermost layer
+	layer             sa.Layer          // the innermost; sa.Network if it does not stand
 }
 
 // Layer is what is known of a layer; nil if there is no such layer (any more).
@@ -127,6 +128,22 @@ func (v *View) Decide(f packet.Flow) Decision {
 		return Decision{Verdict: Discard, Drop: discardDrop(r.Rule)}
 	}
 	return v.decideChain(r.Key, f)
+}
+
+// Expects is the layer that the answers to packets of flow f must come out of:
+// the innermost of the chain that the rules want for f. It is sa.Network where
+// the rules want none, or it does not stand. What a peer of an outer layer sends
+// in the name of somebody further in shows by it: the selectors of a tunnel are
+// wide, so they alone would let it pass (RFC 4301, Section 5.2).
+func (v *View) Expects(f packet.Flow) sa.Layer {
+	if v.resolver == nil {
+		return sa.Network
+	}
+	r, err := v.resolver.Resolve(f)
+	if err != nil || r.Verdict != ResolvedChain {
+		return sa.Network
+	}
+	return v.chains[r.Key].layer
 }
 
 // refusal is the Drop for a flow that cannot be resolved.
