@@ -37,6 +37,7 @@ import (
 type View interface {
 	Decide(f packet.Flow) nest.Decision
 	Layer(id sa.Layer) *nest.LayerInfo
+	Expects(f packet.Flow) sa.Layer
 }
 
 // A Handler is told what the dataplane cannot decide. Its methods are called

@@ -7,15 +7,16 @@ import (
 
 	"warren/nest"
 	"warren/packet"
+	"warren/sa"
 	"warren/underlay"
 )
 
 // inside decides about the IP packet that came out of a layer. If it is ESP for
 // this node's next layer, inside uncovers it, describes in at how it came, and
 // reports true: one more round. Otherwise it returns the packet's fate.
-func (o *opener) inside(p *packet.Packet, info *nest.LayerInfo, at *arrival) (f fate, more bool) {
+func (o *opener) inside(v *published, p *packet.Packet, info *nest.LayerInfo, at *arrival) (f fate, more bool) {
 	if info.Accepted || !info.IsInner(p.Flow.Dst) {
-		return deliver(p, info), false
+		return o.deliver(v, p, info), false
 	}
 	proto, port := p.Flow.Proto, p.Flow.DstPort
 	isUDP := proto == packet.ProtoUDP
@@ -35,7 +36,7 @@ func (o *opener) inside(p *packet.Packet, info *nest.LayerInfo, at *arrival) (f 
 	case (proto == packet.ProtoICMP || proto == packet.ProtoICMPv6) && o.pathMTU(p, info):
 		return toControl, false
 	}
-	return deliver(p, info), false
+	return o.deliver(v, p, info), false
 }
 
 // nextLayer uncovers what an IP packet to this node carries: ESP, for one more
@@ -88,8 +89,12 @@ func (o *opener) ike(p *packet.Packet, at arrival, natt bool) {
 
 // deliver makes p ready for the TUN: the address that the layer leased becomes
 // the node's own again (DESIGN, section 4).
-func deliver(p *packet.Packet, info *nest.LayerInfo) fate {
+func (o *opener) deliver(v *published, p *packet.Packet, info *nest.LayerInfo) fate {
 	to := info.Deliver(p.Flow.Dst)
+	if !info.Accepted && o.expected(v, answered(p, to)) != info.Layer {
+		p.Drop = packet.WrongLayer
+		return refused
+	}
 	if to == p.Flow.Dst {
 		return toTUN
 	}
@@ -99,4 +104,34 @@ func deliver(p *packet.Packet, info *nest.LayerInfo) fate {
 	}
 	translateQuote(p, p.Flow.Dst, to)
 	return toTUN
+}
+
+// expected is the layer that the rules let answers to f come out of. Each layer
+// is an SA of its own with wide selectors, so a gateway could otherwise speak for
+// whoever is protected from it by the layers inside (RFC 4301, Section 5.2: the
+// SA must be the one that the SPD wants for the packet). What a peer opened is
+// not asked about: its selectors are as narrow as its lease.
+func (o *opener) expected(v *published, f packet.Flow) sa.Layer {
+	if l, ok := o.cache.get(&f, v.gen); ok {
+		return l
+	}
+	l := v.Expects(f)
+	o.cache.put(&f, v.gen, l)
+	return l
+}
+
+// answered is the flow that p, delivered to the address to, answers: its own
+// reversed, or for an ICMP error that of the packet it quotes (RFC 4301, Section
+// 6.2), if it quotes one from the address that it is sent to.
+func answered(p *packet.Packet, to netip.Addr) packet.Flow {
+	if quote, ok := quoted(p); ok {
+		if f, ok := packet.ParseQuote(quote); ok && f.Src == p.Flow.Dst {
+			f.Src = to
+			return f
+		}
+	}
+	return packet.Flow{
+		Src: to, Dst: p.Flow.Src, Proto: p.Flow.Proto,
+		SrcPort: p.Flow.DstPort, DstPort: p.Flow.SrcPort, Frag: p.Flow.Frag,
+	}
 }

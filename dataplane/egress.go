@@ -18,7 +18,7 @@ const (
 // controlSender.
 type egress struct {
 	d       *Dataplane
-	cache   *flowCache
+	cache   *flowCache[nest.Decision]
 	answers *answers
 	spare   packet.Batch // for fragments
 	used    int          // of spare
@@ -35,7 +35,7 @@ type egress struct {
 func newEgress(d *Dataplane, flows int) *egress {
 	return &egress{
 		d:       d,
-		cache:   newFlowCache(flows),
+		cache:   newFlowCache[nest.Decision](flows),
 		answers: newAnswers(maxAnswers),
 		spare:   packet.NewBatch(maxFragments, spareLen),
 		out:     make(packet.Batch, 0, d.opt.Limits.Batch+maxFragments),

@@ -6,83 +6,92 @@ import (
 	"math/rand/v2"
 	"net/netip"
 
-	"warren/nest"
 	"warren/packet"
 )
 
 // ways is how many flows share a bucket of the cache.
 const ways = 4
 
-// A flowCache remembers decisions per flow. It belongs to one worker. It starts
-// small, doubles while that pays, and never holds more than its limit; a full
-// bucket loses its oldest entry. Decisions of an older view count as absent.
-type flowCache struct {
-	entries []flowEntry // buckets of ways entries
+// A flowCache remembers what was decided about each flow. It belongs to one
+// worker. It starts small, doubles while it is more than half full, and never
+// holds more than its limit; a full bucket loses its oldest entry. Decisions of
+// an older view count as absent.
+type flowCache[T any] struct {
+	entries []flowEntry[T] // buckets of ways entries
 	limit   int
-	used    int // entries filled since the last change of size
+	gen     uint64 // of the newest entry
+	used    int    // entries of that generation
 	seed    [2]uint64
 }
 
-type flowEntry struct {
+type flowEntry[T any] struct {
 	flow     packet.Flow
 	gen      uint64 // zero: empty
-	decision nest.Decision
+	decision T
 }
 
-func newFlowCache(limit int) *flowCache {
+func newFlowCache[T any](limit int) *flowCache[T] {
 	limit = max(limit, ways)
 	limit = 1 << (bits.Len(uint(limit)) - 1) // the next power of two below
-	return &flowCache{
-		entries: make([]flowEntry, min(limit, 1024)),
+	return &flowCache[T]{
+		entries: make([]flowEntry[T], min(limit, 1024)),
 		limit:   limit,
 		seed:    [2]uint64{rand.Uint64() | 1, rand.Uint64() | 1},
 	}
 }
 
 // get returns the decision for f made under generation gen.
-func (c *flowCache) get(f *packet.Flow, gen uint64) (nest.Decision, bool) {
+func (c *flowCache[T]) get(f *packet.Flow, gen uint64) (d T, ok bool) {
 	b := c.bucket(f)
 	for i := range b {
 		if e := &b[i]; e.gen == gen && e.flow == *f {
 			return e.decision, true
 		}
 	}
-	return nest.Decision{}, false
+	return d, false
 }
 
 // put remembers a decision. The newest entry of a bucket comes first.
-func (c *flowCache) put(f *packet.Flow, gen uint64, d nest.Decision) {
-	if c.used > len(c.entries)/2 && len(c.entries) < c.limit {
-		c.grow(gen)
+func (c *flowCache[T]) put(f *packet.Flow, gen uint64, d T) {
+	if gen != c.gen {
+		c.gen, c.used = gen, 0
 	}
-	b := c.bucket(f)
+	if c.used > len(c.entries)/2 && len(c.entries) < c.limit {
+		c.grow()
+	}
+	c.insert(flowEntry[T]{*f, gen, d})
+}
+
+// insert makes e the first of its bucket. What falls out makes room for it,
+// unless that was of no use any more.
+func (c *flowCache[T]) insert(e flowEntry[T]) {
+	b := c.bucket(&e.flow)
+	if b[ways-1].gen != c.gen {
+		c.used++
+	}
 	copy(b[1:], b[:ways-1])
-	b[0] = flowEntry{*f, gen, d}
-	c.used++
+	b[0] = e
 }
 
 // grow doubles the cache and keeps what is current.
-func (c *flowCache) grow(gen uint64) {
+func (c *flowCache[T]) grow() {
 	old := c.entries
-	c.entries, c.used = make([]flowEntry, 2*len(old)), 0
+	c.entries, c.used = make([]flowEntry[T], 2*len(old)), 0
 	for i := range old {
-		if e := &old[i]; e.gen == gen {
-			b := c.bucket(&e.flow)
-			copy(b[1:], b[:ways-1])
-			b[0] = *e
-			c.used++
+		if old[i].gen == c.gen {
+			c.insert(old[i])
 		}
 	}
 }
 
-func (c *flowCache) bucket(f *packet.Flow) []flowEntry {
+func (c *flowCache[T]) bucket(f *packet.Flow) []flowEntry[T] {
 	at := int(c.hash(f)) & (len(c.entries) - 1) &^ (ways - 1)
 	return c.entries[at : at+ways : at+ways]
 }
 
 // hash mixes the flow with a seed that peers do not know, so that they cannot
 // aim at one bucket.
-func (c *flowCache) hash(f *packet.Flow) uint64 {
+func (c *flowCache[T]) hash(f *packet.Flow) uint64 {
 	h := c.mixAddr(c.seed[0], f.Src)
 	h = c.mixAddr(h, f.Dst)
 	rest := uint64(f.Proto)<<32 | uint64(f.SrcPort)<<16 | uint64(f.DstPort)
@@ -90,16 +99,18 @@ func (c *flowCache) hash(f *packet.Flow) uint64 {
 		rest |= 1 << 40
 	}
 	h = c.mix(h, rest)
-	return h ^ h>>32
+	// One step of wyhash does not spread neighbouring ports under every seed.
+	hi, lo := bits.Mul64(h^c.seed[0], 0xd6e8feb86659fd93)
+	return hi ^ lo
 }
 
-func (c *flowCache) mixAddr(h uint64, a netip.Addr) uint64 {
+func (c *flowCache[T]) mixAddr(h uint64, a netip.Addr) uint64 {
 	b := a.As16()
 	h = c.mix(h, binary.LittleEndian.Uint64(b[:8]))
 	return c.mix(h, binary.LittleEndian.Uint64(b[8:]))
 }
 
-func (c *flowCache) mix(h, v uint64) uint64 {
+func (c *flowCache[T]) mix(h, v uint64) uint64 {
 	hi, lo := bits.Mul64(h^v^0x9e3779b97f4a7c15, c.seed[1])
 	return hi ^ lo ^ v
 }

@@ -10,7 +10,7 @@ import (
 
 // TestFlowCache holds the cache to a map, through growth and generations.
 func TestFlowCache(t *testing.T) {
-	c := newFlowCache(4096)
+	c := newFlowCache[nest.Decision](4096)
 	flow := func(i int) packet.Flow {
 		return packet.Flow{Src: addr(1, 1, false), Dst: addr(2, 2, true), SrcPort: uint16(i)}
 	}
@@ -40,5 +40,21 @@ func TestFlowCache(t *testing.T) {
 	}
 	if len(c.entries) > 4096 {
 		t.Errorf("cache grew to %d entries past its limit", len(c.entries))
+	}
+}
+
+// TestFlowCacheGenerations: the same few flows, decided again for every view,
+// are no reason to grow, nor are they when they come back.
+func TestFlowCacheGenerations(t *testing.T) {
+	c := newFlowCache[nest.Decision](1 << 16)
+	before := len(c.entries)
+	for gen := uint64(1); gen < 200; gen++ {
+		for i := range 100 {
+			f := packet.Flow{Src: addr(1, 1, false), Dst: addr(2, 2, false), SrcPort: uint16(i)}
+			c.put(&f, gen, nest.Decision{})
+		}
+	}
+	if len(c.entries) != before {
+		t.Errorf("100 flows make the cache grow from %d to %d entries", before, len(c.entries))
 	}
 }

@@ -19,7 +19,7 @@ func newIngress(d *Dataplane, r underlay.Reader) *ingress {
 	return &ingress{
 		d:       d,
 		reader:  r,
-		opener:  opener{d: d},
+		opener:  newOpener(d),
 		deliver: make(packet.Batch, 0, d.opt.Limits.Batch),
 	}
 }

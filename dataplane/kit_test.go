@@ -32,10 +32,18 @@ type layerSpec struct {
 type fakeView struct {
 	decision nest.Decision
 	layers   map[sa.Layer]*nest.LayerInfo
+	expects  func(packet.Flow) sa.Layer // nil: the innermost layer
 }
 
 func (v *fakeView) Decide(packet.Flow) nest.Decision  { return v.decision }
 func (v *fakeView) Layer(id sa.Layer) *nest.LayerInfo { return v.layers[id] }
+
+func (v *fakeView) Expects(f packet.Flow) sa.Layer {
+	if v.expects != nil {
+		return v.expects(f)
+	}
+	return sa.Layer(len(v.layers))
+}
 
 // recorder is a Handler that remembers.
 type recorder struct {

@@ -20,11 +20,19 @@ const (
 
 // An opener takes packets out of their layers. It belongs to one worker.
 type opener struct {
-	d *Dataplane
+	d     *Dataplane
+	cache *flowCache[sa.Layer] // what the view expects
 
 	// The link counted last, and what it carried since: added once per run.
 	link           *nest.Link
 	packets, bytes uint64
+}
+
+// maxExpected bounds an opener's cache: what is in it is the far side's choice.
+const maxExpected = 1 << 16
+
+func newOpener(d *Dataplane) opener {
+	return opener{d: d, cache: newFlowCache[sa.Layer](min(d.opt.Limits.Flows, maxExpected))}
 }
 
 // An arrival is how an ESP packet or IKE message in the window of a packet
@@ -37,8 +45,9 @@ type arrival struct {
 
 // open takes p out of its layers, outermost first, as long as what comes out is
 // for this node's next layer. Each round checks the layer binding, the ESP packet
-// itself and the selectors, in this order; nothing changes for a packet that
-// does not pass.
+// itself and the selectors, in this order; what is delivered in the end must
+// besides have come the way that the rules want for it. Nothing changes for a
+// packet that does not pass.
 func (o *opener) open(v *published, p *packet.Packet) fate {
 	if p.Drop != packet.Live {
 		return refused
@@ -59,7 +68,7 @@ func (o *opener) open(v *published, p *packet.Packet) fate {
 			return refused
 		}
 		o.counted(info.Link, p)
-		next, more := o.inside(p, info, &at)
+		next, more := o.inside(v, p, info, &at)
 		if !more {
 			return next
 		}
