@@ -42,6 +42,8 @@ func arrows() map[string][]string {
 		"lab":             {"control"},
 		"itest":           {"lab", "control"},
 		"bench":           {"lab", "control", "packet", "esp", "sa", "nest", "dataplane", "tun", "underlay"},
+		"bench/blast":     nil,
+		"bench/cmd/bench": {"bench"},
 		"tun/tuntest":     {"packet", "tun"},
 		"underlay/memnet": {"packet", "underlay"},
 	}
