@@ -35,6 +35,7 @@ type accepted struct {
 	bundle *Bundle
 	info   *LayerInfo
 	rekeys uint64
+	limit  OuterMTU // learned from the path to its Remote; 0 is none
 }
 
 // acceptedTable finds accepted children by the destination of a packet, and by
@@ -142,8 +143,20 @@ func (t acceptedTable) all() []*accepted {
 	return list
 }
 
-// newAccepted compiles a child. link is its predecessor's after a rekey, or new.
-func newAccepted(c AcceptedChild, link *Link, mtu OuterMTU) *accepted {
+// newAccepted compiles a child. It takes over the link and the count of rekeys
+// of old, its predecessor or an older form of itself, if there is one, and what
+// is known of the path if that is the same.
+func newAccepted(c AcceptedChild, old *accepted, mtu OuterMTU) *accepted {
+	link, rekeys, limit := new(Link), uint64(0), OuterMTU(0)
+	if old != nil {
+		link, rekeys = old.link, old.rekeys
+		if old.Remote.Addr() == c.Remote.Addr() {
+			limit = old.limit
+		}
+	}
+	if limit != 0 {
+		mtu = min(mtu, limit)
+	}
 	b := newBundle(c.Peer)
 	b.Encap = c.Encap
 	b.Local, b.Remote = c.Local, c.Remote
@@ -155,7 +168,7 @@ func newAccepted(c AcceptedChild, link *Link, mtu OuterMTU) *accepted {
 	b.Headroom, b.Tailroom = room(w)
 	link.Out.Store(c.Out)
 	return &accepted{
-		AcceptedChild: c, link: link, bundle: b,
+		AcceptedChild: c, link: link, bundle: b, rekeys: rekeys, limit: limit,
 		info: &LayerInfo{
 			Layer: c.Layer, Mode: c.Mode, Accepted: true, Peer: c.Peer,
 			LocalTS: c.LocalTS, RemoteTS: c.RemoteTS, Link: link,

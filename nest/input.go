@@ -115,7 +115,7 @@ func (m *Manager) PathChanged(id sa.Layer, local, remote netip.AddrPort, encap p
 	if c := m.accepted.get(id); c != nil {
 		child := c.AcceptedChild
 		child.Local, child.Remote, child.Encap = local, remote, encap
-		m.accept(newAccepted(child, c.link, m.opt.PathMTU), c.rekeys)
+		m.accept(newAccepted(child, c, m.opt.PathMTU))
 	}
 	if n := m.node(id); n != nil && n.state == standing {
 		n.result.Local, n.result.LocalPort = local.Addr(), local.Port()
@@ -127,8 +127,8 @@ func (m *Manager) PathChanged(id sa.Layer, local, remote netip.AddrPort, encap p
 }
 
 // PathMTU says that IP packets to remote that are sent inside via may have at
-// most so many bytes. It lowers the figures of the chains concerned and never
-// raises them; less than MinMTU is not believed.
+// most so many bytes. It lowers the figures of the chains and accepted children
+// concerned and never raises them; less than MinMTU is not believed.
 func (m *Manager) PathMTU(via sa.Layer, remote netip.Addr, bytes int, now time.Time) {
 	mtu := max(OuterMTU(bytes), MinMTU(remote))
 	for _, n := range m.tree.inward() {
@@ -137,22 +137,36 @@ func (m *Manager) PathMTU(via sa.Layer, remote netip.Addr, bytes int, now time.T
 			m.dirty = true
 		}
 	}
+	if via == sa.Network {
+		m.narrowAccepted(remote, mtu)
+	}
 	m.settle(now)
+}
+
+// narrowAccepted is PathMTU for what peers opened.
+func (m *Manager) narrowAccepted(remote netip.Addr, mtu OuterMTU) {
+	for _, c := range m.accepted.all() {
+		if c.Remote.Addr() == remote && (c.limit == 0 || mtu < c.limit) {
+			c := *c // the old one is in views
+			c.limit = mtu
+			m.accept(newAccepted(c.AcceptedChild, &c, m.opt.PathMTU))
+		}
+	}
 }
 
 // Accept takes in a child SA of a session that a peer opened, or its successor
 // after a rekey, which keeps the counters.
 func (m *Manager) Accept(c AcceptedChild) {
-	if old := m.accepted.get(c.Layer); old != nil {
-		m.accept(newAccepted(c, old.link, m.opt.PathMTU), old.rekeys+1)
-	} else {
-		m.accept(newAccepted(c, new(Link), m.opt.PathMTU), 0)
+	old := m.accepted.get(c.Layer)
+	a := newAccepted(c, old, m.opt.PathMTU)
+	if old != nil {
+		a.rekeys++
 	}
+	m.accept(a)
 	m.publish()
 }
 
-func (m *Manager) accept(c *accepted, rekeys uint64) {
-	c.rekeys = rekeys
+func (m *Manager) accept(c *accepted) {
 	m.accepted = m.accepted.with(c)
 	m.dirty = true
 }

@@ -287,6 +287,39 @@ func TestAcceptedChildren(t *testing.T) {
 	}
 }
 
+// A narrow path to a peer that opened a session lowers what is sent to it, also
+// after a rekey, and no longer when it has moved (RFC 4301, Section 8.2).
+func TestPathMTUOfAcceptedChild(t *testing.T) {
+	w := newWorld(t, sampleOptions())
+	c := child(100, esp.Tunnel, "0.0.0.0/0", "10.99.1.7")
+	w.m.Accept(c)
+	toLease := packet.Flow{Src: ip("8.8.8.8"), Dst: ip("10.99.1.7"), Proto: 17, SrcPort: 53, DstPort: 999}
+	wants := func(when string, want InnerMTU) {
+		t.Helper()
+		if got := w.m.View().Decide(toLease).Bundle.MTU; got != want {
+			t.Errorf("%s: mtu %d, want %d", when, got, want)
+		}
+	}
+	wide, old := w.m.View(), w.m.View().Decide(toLease).Bundle.MTU
+	w.m.PathMTU(5, c.Remote.Addr(), 1000, w.now)
+	wants("a report from inside a layer", old)
+	w.m.PathMTU(sa.Network, ip("198.51.100.8"), 1000, w.now)
+	wants("a report about another peer", old)
+	w.m.PathMTU(sa.Network, c.Remote.Addr(), 1400, w.now)
+	wants("a report", old-100)
+	if got := wide.Decide(toLease).Bundle.MTU; got != old {
+		t.Errorf("the old view changed to %d", got)
+	}
+	w.m.PathMTU(sa.Network, c.Remote.Addr(), 1450, w.now)
+	wants("a higher report", old-100)
+	w.m.PathMTU(sa.Network, c.Remote.Addr(), 68, w.now)
+	wants("a forged report", OuterMTU(576).Inner(Wrapping{esp.Tunnel, testSuite, packet.EncapNone, false}))
+	w.m.Accept(c)
+	wants("a rekey", OuterMTU(576).Inner(Wrapping{esp.Tunnel, testSuite, packet.EncapNone, false}))
+	w.m.PathChanged(100, c.Local, netip.MustParseAddrPort("198.51.100.10:1234"), packet.EncapNone, w.now)
+	wants("a move", old)
+}
+
 // TestAcceptedTableAgainstList holds the trie to a walk over all children.
 func TestAcceptedTableAgainstList(t *testing.T) {
 	prefixes := []string{"10.0.0.0/8", "10.1.0.0/16", "10.1.1.0/24", "10.1.1.1/32", "10.1.1.2/32", "0.0.0.0/0"}
@@ -307,7 +340,7 @@ func TestAcceptedTableAgainstList(t *testing.T) {
 			}
 			remote := rapid.SampledFrom(prefixes).Draw(t, "remote")
 			local := rapid.SampledFrom([]string{"0.0.0.0/0", "10.200.0.1/32"}).Draw(t, "local")
-			c := newAccepted(child(id, esp.Tunnel, local, remote), new(Link), 1500)
+			c := newAccepted(child(id, esp.Tunnel, local, remote), nil, 1500)
 			table, list = table.with(c), append(list, c)
 		}
 		f := tcp(rapid.SampledFrom([]string{"10.1.1.1", "10.1.1.3", "10.1.9.9", "10.9.9.9", "11.0.0.1"}).Draw(t, "to"), 80)
