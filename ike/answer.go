@@ -128,6 +128,9 @@ func (a *childAnswer) narrow(s *session, tsi, tsr []policy.Selector) *refusal {
 		return refuse(message.TSUnacceptable, "asked for local %s, remote %s; allowed is local %s, remote %s",
 			tsText(tsr), tsText(tsi), tsText(local), tsText(remote))
 	}
+	if max(len(c.localTS), len(c.remoteTS)) > maxSelectors {
+		return refuse(message.TSUnacceptable, "what is left of the selectors are more than a payload holds")
+	}
 	return nil
 }
 
@@ -194,6 +197,9 @@ func (e *Engine) answerCreate(sa *ikeSA, ps []message.Payload, now time.Time) ([
 	var no *refusal
 	if a.old, no = e.mayReplace(sa, rekey); no != nil {
 		return nil, no
+	}
+	if len(s.children) >= e.opt.MaxChildren {
+		return nil, refuse(message.NoAdditionalSAs, "there are %d child SAs", len(s.children))
 	}
 	var err error
 	if a.nr, err = e.random(nonceLen); err != nil {

@@ -150,7 +150,7 @@ func (e *Engine) tickChild(s *session, c *child, now time.Time) {
 		e.enqueue(s.cur, &deleteChild{c: c, reason: "its lifetime is over"}, now)
 	case due(c.rekeyAt, now):
 		c.rekeyAt = time.Time{}
-		if c.state == childUp && s.state == sessionUp {
+		if c.state == childUp && s.state == sessionUp && !s.willRekey(c) {
 			e.enqueue(s.cur, &rekeyChild{old: c}, now)
 		}
 	}

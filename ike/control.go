@@ -2,6 +2,7 @@ package ike
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"warren/esp"
@@ -47,11 +48,19 @@ func (e *Engine) RekeyChild(id SessionID, spi esp.SPI, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	if c.state == childUp && c.succ == nil {
+	if c.state == childUp && c.succ == nil && !s.willRekey(c) {
 		e.enqueue(s.cur, &rekeyChild{old: c}, now)
 		e.arm(s)
 	}
 	return nil
+}
+
+// willRekey reports whether the rekey of c waits for the window already.
+func (s *session) willRekey(c *child) bool {
+	return slices.ContainsFunc(s.cur.queue, func(t task) bool {
+		r, ok := t.(*rekeyChild)
+		return ok && r.old == c
+	})
 }
 
 // DeleteChild deletes the child SA with inbound SPI spi. The session stays.
@@ -74,7 +83,8 @@ func (e *Engine) RekeyIKE(id SessionID, now time.Time) error {
 	if s.state != sessionUp {
 		return fmt.Errorf("ike: session %d is not up", id)
 	}
-	if !s.rekeyingIKE() {
+	waits := slices.ContainsFunc(s.cur.queue, func(t task) bool { _, ok := t.(*rekeyIKE); return ok })
+	if !waits && !s.rekeyingIKE() {
 		e.enqueue(s.cur, &rekeyIKE{}, now)
 		e.arm(s)
 	}

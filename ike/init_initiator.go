@@ -46,7 +46,7 @@ func (e *Engine) Initiate(c PeerConfig, now time.Time) (SessionID, error) {
 		state: sessionConnecting, initiator: true, peer: &c, auth: auth,
 		name: c.Name, localID: c.LocalID, remoteID: c.RemoteID, ike: c.IKE, esp: c.ESP,
 		rekey: c.Rekey, liveness: c.Liveness, window: c.Window, layer: c.Layer, via: c.Via,
-		path: Path{Via: c.Via, Local: c.Local, Remote: c.Remote},
+		path: Path{Via: c.Via, Local: c.Local, Remote: c.Remote}, proven: c.Remote.Addr(),
 	}
 	spi, err := e.newSPI()
 	if err != nil {

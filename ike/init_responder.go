@@ -204,7 +204,7 @@ func (e *Engine) halfResponse(d Datagram, m *message.Message, in halfInput, spi 
 // halfSession is a new session of a responder.
 func (e *Engine) halfSession(d Datagram, m *message.Message, now time.Time) *session {
 	s := e.newSession(&session{
-		state: sessionHalfOpen, path: d.Path, natt: d.NATT, via: d.Path.Via,
+		state: sessionHalfOpen, path: d.Path, proven: d.Path.Remote.Addr(), natt: d.NATT, via: d.Path.Via,
 		halfBy: now.Add(e.opt.HalfOpenTime),
 	})
 	nat := detectNAT(m.Payloads, m.SPIi, 0, d.Path)

@@ -57,6 +57,7 @@ type offer struct {
 	proposals         []Proposal
 	ni, nr            []byte // ni is sent only in CREATE_CHILD_SA
 	create            bool
+	whole             bool // a rekey: the selectors must not be narrowed
 	ke                crypt.KeyExchange
 }
 
@@ -180,6 +181,10 @@ func (o *offer) narrow(c *child, s *session, tsi, tsr []policy.Selector) error {
 	}
 	if len(tsi) == 0 || len(tsr) == 0 {
 		return fmt.Errorf("the peer left no selectors: local %s, remote %s", tsText(tsi), tsText(tsr))
+	}
+	if o.whole && !(policy.CoversAll(tsi, o.localTS) && policy.CoversAll(tsr, o.remoteTS)) {
+		return fmt.Errorf("the peer narrowed the selectors of a rekey: in use local %s, remote %s; answered local %s, remote %s",
+			tsText(o.localTS), tsText(o.remoteTS), tsText(tsi), tsText(tsr))
 	}
 	c.localTS, c.remoteTS = tsi, tsr
 	return nil

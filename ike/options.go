@@ -71,6 +71,11 @@ type Options struct {
 	// 1024. Beyond it even requests with a good cookie are dropped.
 	MaxHalfOpen int
 
+	// MaxChildren bounds the child SAs of a session, with those that are being
+	// replaced or still linger: a peer that asks for more gets NO_ADDITIONAL_SAS.
+	// Zero means 32.
+	MaxChildren int
+
 	// HalfOpenTime is how long a responder waits for IKE_AUTH. Zero means 20 s.
 	HalfOpenTime time.Duration
 
@@ -111,6 +116,7 @@ func (o Options) withDefaults() (Options, error) {
 	o.InitErrorGrace = cmp.Or(o.InitErrorGrace, 1200*time.Millisecond)
 	o.CookieThreshold = cmp.Or(o.CookieThreshold, 64)
 	o.MaxHalfOpen = cmp.Or(o.MaxHalfOpen, 1024)
+	o.MaxChildren = cmp.Or(o.MaxChildren, 32)
 	o.HalfOpenTime = cmp.Or(o.HalfOpenTime, 20*time.Second)
 	o.Linger = cmp.Or(o.Linger, 5*time.Second)
 	o.RetryAfter = cmp.Or(o.RetryAfter, 5*time.Second)

@@ -63,6 +63,7 @@ func (t *rekeyChild) start(e *Engine, sa *ikeSA, now time.Time) *request {
 	t.offer = offer{create: true, layer: t.cfg.Layer, mode: t.cfg.Mode, localTS: t.cfg.LocalTS, remoteTS: t.cfg.RemoteTS}
 	if c := t.old; c != nil {
 		t.offer.layer, t.offer.mode, t.offer.localTS, t.offer.remoteTS = c.layer, c.mode, c.localTS, c.remoteTS
+		t.offer.whole = true // RFC 7296, Section 2.9.2
 	}
 	if err := t.offer.prepare(e, s, t.group); err != nil {
 		t.offer.release(e)

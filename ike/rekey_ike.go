@@ -171,7 +171,9 @@ func (t *rekeyIKE) finish(e *Engine, sa *ikeSA, ps []message.Payload, now time.T
 func (e *Engine) adopt(s *session, old, fresh *ikeSA, now time.Time) {
 	s.cur = fresh
 	s.rekeys++
-	e.age(fresh, now)
+	if s.state == sessionUp {
+		e.age(fresh, now)
+	}
 	old.state = saReplaced
 	old.rekeyAt, old.hardAt = time.Time{}, time.Time{}
 	queue := slices.DeleteFunc(old.queue, func(t task) bool { _, again := t.(*rekeyIKE); return again })
@@ -206,12 +208,19 @@ func (t *rekeyIKE) settle(e *Engine, sa *ikeSA, now time.Time) {
 
 func (t *rekeyIKE) dropped(e *Engine, _ *ikeSA, _ time.Time) { t.release(e) }
 
+// maxIKESAs bounds the IKE SAs of a session, which a peer that rekeys and never
+// deletes would pile up. A collision needs three.
+const maxIKESAs = 8
+
 // answerRekeyIKE answers the peer's rekey of the IKE SA.
 func (e *Engine) answerRekeyIKE(sa *ikeSA, want *message.SA, ni []byte, ps []message.Payload, now time.Time) ([]message.Payload, *refusal) {
 	s := sa.sess
 	mine, _ := currentTask(sa).(*rekeyIKE)
 	if s.childBusy() || mine != nil && mine.passive != nil || sa != s.cur {
 		return nil, refuse(message.TemporaryFailure, "child SAs are being made or deleted")
+	}
+	if len(s.sas) >= maxIKESAs {
+		return nil, refuse(message.TemporaryFailure, "earlier IKE SAs are not deleted yet")
 	}
 	in, err := readInit(&message.Message{Payloads: ps})
 	if err != nil {

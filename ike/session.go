@@ -37,6 +37,7 @@ type session struct {
 	layer, via        sa.Layer
 
 	path    Path
+	proven  netip.Addr // the peer's address that IKE_SA_INIT was answered from
 	natt    bool
 	encap   packet.Encap
 	peerNAT bool // the peer is behind a NAT, or feigns one: follow its address

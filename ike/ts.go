@@ -8,6 +8,9 @@ import (
 	"warren/policy"
 )
 
+// maxSelectors is what a TS payload holds (RFC 7296, Section 3.13).
+const maxSelectors = 255
+
 // tsPayload writes selectors as a TS payload (RFC 7296, Section 3.13).
 func tsPayload(responder bool, sel []policy.Selector) *message.TS {
 	ts := &message.TS{Responder: responder}
@@ -20,15 +23,17 @@ func tsPayload(responder bool, sel []policy.Selector) *message.TS {
 }
 
 // selectors reads a TS payload. Selectors of unknown types are left out, and
-// those for opaque ports too: narrowing drops what is not supported.
+// those for opaque ports too: narrowing drops what is not supported. So does a
+// range that begins or ends at an IPv4 address written as IPv6 one: the packets
+// it seems to mean are IPv4.
 func selectors(ts *message.TS) []policy.Selector {
 	var out []policy.Selector
 	for _, s := range ts.Selectors {
-		if s.Unknown != 0 || s.OpaquePorts() || s.StartPort > s.EndPort {
+		if s.Unknown != 0 || s.OpaquePorts() || s.StartPort > s.EndPort || s.From.Is4In6() || s.To.Is4In6() {
 			continue
 		}
 		out = append(out, policy.Selector{
-			From: s.From.Unmap(), To: s.To.Unmap(), Proto: s.Proto, Ports: policy.Ports{Lo: s.StartPort, Hi: s.EndPort},
+			From: s.From, To: s.To, Proto: s.Proto, Ports: policy.Ports{Lo: s.StartPort, Hi: s.EndPort},
 		})
 	}
 	return out
@@ -46,10 +51,12 @@ func (s *session) leaseSelectors() []policy.Selector {
 }
 
 // allowed are the selectors that a responder grants at most: its own side, and
-// the peer's (RFC 7296, Section 2.9; RFC 4301, Section 4.4.3).
+// the peer's (RFC 7296, Section 2.9; RFC 4301, Section 4.4.3). A peer that may
+// use its own address may use the one where it got the answer to IKE_SA_INIT:
+// later ones it may only have written on its messages.
 func (s *session) allowed(mode esp.Mode) (local, remote []policy.Selector) {
 	local = []policy.Selector{policy.AddrSelector(s.path.Local.Addr().Unmap())}
-	remote = []policy.Selector{policy.AddrSelector(s.path.Remote.Addr().Unmap())}
+	remote = []policy.Selector{policy.AddrSelector(s.proven.Unmap())}
 	if s.initiator {
 		return s.allowedInitiator(mode, local, remote)
 	}
