@@ -2,6 +2,7 @@ package underlay
 
 import (
 	"net"
+	"net/netip"
 
 	"golang.org/x/sys/unix"
 
@@ -121,7 +122,11 @@ func (sock *socket) sendmsg(b packet.Batch) (unix.Errno, error) {
 	if len(b) > 1 {
 		a.segment = p.Len()
 	}
-	s.msg.setRemote(p.Remote)
+	remote := p.Remote
+	if sock.role == roleESP { // IPv6 takes a port for another protocol than the socket's
+		remote = netip.AddrPortFrom(remote.Addr(), 0)
+	}
+	s.msg.setRemote(remote)
 	s.parts, s.control = len(b), putControl(s.msg.oob[:], sock.v6, a)
 	if err := sock.conn.Write(s.poll); err != nil {
 		return 0, net.ErrClosed // poll has no other error without deadlines
