@@ -91,7 +91,9 @@ func (t *authTask) done(e *Engine, sa *ikeSA, ps []message.Payload, err error, n
 	}
 	if err != nil {
 		t.child.release(e)
-		t.rejected(e, s, ps, err, now)
+		if !e.nextCandidate(s, now) {
+			t.rejected(e, s, ps, err, now)
+		}
 		return
 	}
 	wasClosing := s.state == sessionClosing

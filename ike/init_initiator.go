@@ -137,10 +137,16 @@ func (e *Engine) initResponse(sa *ikeSA, d Datagram, h message.Header, now time.
 	s := sa.sess
 	i := s.init
 	if !h.IsResponse() || h.Exchange != message.IKESAInit || h.MessageID != 0 ||
-		h.SPIi != sa.spiI || d.Path.Remote != s.path.Remote || i == nil {
+		h.SPIi != sa.spiI || d.Path.Remote != s.initPath().Remote || i == nil {
 		return
 	}
 	m, err := message.Parse(d.Data)
+	if sa.state == saHalf {
+		if err == nil && s.state == sessionConnecting && len(s.others)+1 < maxCandidates && !s.knows(m) {
+			_ = e.finishInit(s, m, now) // not a candidate, no matter why
+		}
+		return
+	}
 	if err != nil {
 		i.remember(0, "its answer is malformed: "+err.Error())
 		return
@@ -156,7 +162,16 @@ func (e *Engine) initResponse(sa *ikeSA, d Datagram, h message.Header, now time.
 	}
 	if err := e.finishInit(s, m, now); err != nil {
 		i.remember(0, err.Error())
+		var nat natError
+		if errors.As(err, &nat) && i.failAt.IsZero() {
+			i.failAt = now.Add(e.opt.InitErrorGrace)
+		}
 	}
+}
+
+// initPath is where IKE_SA_INIT goes.
+func (s *session) initPath() Path {
+	return Path{Via: s.via, Local: s.peer.Local, Remote: s.peer.Remote}
 }
 
 // remember keeps the reason to tell if nothing better comes.
@@ -233,64 +248,4 @@ func groupOf(n *message.Notify) (message.DHGroup, bool) {
 
 func offersGroup(ps []Proposal, g message.DHGroup) bool {
 	return g != message.DHNone && slices.ContainsFunc(ps, func(p Proposal) bool { return slices.Contains(p.DH, g) })
-}
-
-// finishInit takes the responder's choice, derives the keys and goes on to
-// IKE_AUTH.
-func (e *Engine) finishInit(s *session, m *message.Message, now time.Time) error {
-	i, sa := s.init, s.cur
-	in, err := readInit(m)
-	if err != nil {
-		return err
-	}
-	if m.SPIr == 0 {
-		return errors.New("its answer has no SPI")
-	}
-	choice, err := crypt.Verify(in.sa, s.ike, 0)
-	if err != nil {
-		return err
-	}
-	if choice.DH != i.ke.Group() || in.ke.Group != choice.DH {
-		return fmt.Errorf("its answer mixes the groups %v, %v and %v", i.ke.Group(), choice.DH, in.ke.Group)
-	}
-	shared, err := i.ke.Finish(in.ke.Data)
-	if err != nil {
-		return err
-	}
-	keys, err := crypt.DeriveKeys(choice, crypt.KeyInput{Ni: i.ni, Nr: in.nonce, SPIi: sa.spiI, SPIr: m.SPIr, Shared: shared})
-	shared.Wipe()
-	if err != nil {
-		return err
-	}
-	if err := sa.setKeys(choice, keys); err != nil {
-		return err
-	}
-	sa.spiR, sa.state, sa.out = m.SPIr, saHalf, nil
-	s.half = &halfState{ni: i.ni, nr: slices.Clone(in.nonce), initMsg: i.request, respMsg: m.Raw}
-	i.ke.Wipe()
-	s.init = nil
-	e.afterInit(s, detectNAT(m.Payloads, sa.spiI, sa.spiR, s.path), now)
-	return nil
-}
-
-// afterInit decides about encapsulation and starts IKE_AUTH.
-func (e *Engine) afterInit(s *session, nat natView, now time.Time) {
-	want := s.peer.Encap
-	found := nat.peer || nat.here
-	s.peerNAT = nat.peer
-	switch {
-	case want == EncapESP && found:
-		e.fail(s, &Error{Peer: s.name, Stage: StageInit,
-			Reason: "a NAT is in between, and encap is esp: use auto or udp"}, now)
-		return
-	case want == EncapUDP && !nat.known:
-		e.fail(s, &Error{Peer: s.name, Stage: StageInit,
-			Reason: "the peer knows no NAT traversal, and encap is udp: use esp"}, now)
-		return
-	}
-	if want != EncapESP && nat.known {
-		s.encap = encapFor(true)
-		s.float()
-	}
-	e.enqueue(s.cur, &authTask{}, now)
 }

@@ -69,12 +69,12 @@ func btoi(b bool) int {
 	return 0
 }
 
-// float moves an initiator's session to the NAT traversal ports (RFC 7296,
+// float moves a candidate of an initiator to the NAT traversal ports (RFC 7296,
 // Section 2.23).
-func (s *session) float() {
-	s.natt = true
-	s.path.Local = netip.AddrPortFrom(s.path.Local.Addr(), cmp.Or(s.peer.LocalNATT, defaultNATT))
-	s.path.Remote = netip.AddrPortFrom(s.path.Remote.Addr(), cmp.Or(s.peer.RemoteNATT, defaultNATT))
+func (c *candidate) float(p *PeerConfig) {
+	c.natt = true
+	c.path.Local = netip.AddrPortFrom(c.path.Local.Addr(), cmp.Or(p.LocalNATT, defaultNATT))
+	c.path.Remote = netip.AddrPortFrom(c.path.Remote.Addr(), cmp.Or(p.RemoteNATT, defaultNATT))
 }
 
 // follow moves the path of s to where an authentic request came from: as

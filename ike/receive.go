@@ -37,10 +37,13 @@ func (e *Engine) Receive(d Datagram, now time.Time) {
 	case sa.initiator == h.FromInitiator() || d.Path.Via != sa.sess.via:
 		return // reflected, or through the wrong layer
 	}
-	if sa.state == saInit {
+	if sa.state == saInit || sa.state == saHalf && sa.initiator && h.Exchange == message.IKESAInit {
 		e.initResponse(sa, d, h, now)
 		e.arm(sa.sess)
 		return
+	}
+	if sa.state == saHalf && sa.initiator {
+		e.choose(sa, d, h)
 	}
 	if h.SPIi != sa.spiI || h.SPIr != sa.spiR {
 		return

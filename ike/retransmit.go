@@ -95,6 +95,11 @@ func (e *Engine) retransmit(sa *ikeSA, now time.Time) {
 	x.tries++
 	x.next = now.Add(x.retry.wait(x.tries))
 	e.send(sa.sess.path, sa.sess.natt, x.data)
+	for _, c := range sa.sess.others {
+		if c.out != nil {
+			e.send(c.path, c.natt, c.out.data)
+		}
+	}
 }
 
 // timedOut ends the session whose request got no answer; if the request was on

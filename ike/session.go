@@ -43,9 +43,10 @@ type session struct {
 	peerNAT bool // the peer is behind a NAT, or feigns one: follow its address
 
 	auth authenticator // as initiator, until IKE_AUTH ends
-	init *initState    // as initiator, until IKE_AUTH starts
+	init *initState    // as initiator, until IKE_AUTH ends
 	half *halfState    // until IKE_AUTH ends
 
+	others   []*candidate // as initiator, until IKE_AUTH ends
 	cur      *ikeSA
 	sas      []*ikeSA
 	children []*child
@@ -222,6 +223,7 @@ func (e *Engine) end(s *session, why ending, now time.Time) {
 	for _, c := range slices.Clone(s.children) {
 		e.removeChild(s, c, removal{down: c.sending, byPeer: why.byPeer, reason: why.text(), silent: why.silent})
 	}
+	e.settleCandidates(s, now)
 	for _, sa := range slices.Clone(s.sas) {
 		e.closeSA(sa, now)
 	}
@@ -255,10 +257,6 @@ func (e *Engine) announceEnd(s *session, why ending) {
 
 // wipe clears what is secret in s beyond its IKE SAs.
 func (s *session) wipe() {
-	if s.init != nil {
-		s.init.ke.Wipe()
-		s.init = nil
-	}
 	s.half = nil
 	if s.auth != nil {
 		s.auth.wipe()
@@ -271,6 +269,7 @@ func (e *Engine) up(s *session, now time.Time) {
 	s.established, s.lastIn = now, now
 	s.halfBy = time.Time{}
 	s.half = nil
+	e.settleCandidates(s, now)
 	e.setHalfOpen(s.cur, false)
 	s.cur.state = saUp
 	e.age(s.cur, now)
