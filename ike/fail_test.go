@@ -254,6 +254,39 @@ func TestDeleteOfDeadPeer(t *testing.T) {
 	p.i.empty()
 }
 
+// A DELETE behind a request whose answers are all lost is sent all the same, so
+// that the peer does not keep the session.
+func TestDeleteBehindUnanswered(t *testing.T) {
+	for _, name := range []string{"liveness check", "IKE_AUTH"} {
+		t.Run(name, func(t *testing.T) {
+			p := newPair(t, acceptConfig(t))
+			id, err := p.i.e.Initiate(peerConfig(t), p.now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.flush()
+			p.deliver(0)
+			p.deliver(0)
+			if name == "liveness check" {
+				p.settle()
+				if err := p.i.e.Liveness(id, p.now); err != nil {
+					t.Fatal(err)
+				}
+				p.flush()
+			}
+			p.drop = func(f flight) bool { return f.from == p.r }
+			if err := p.i.e.Delete(id, p.now); err != nil {
+				t.Fatal(err)
+			}
+			p.advance(2200 * time.Millisecond)
+			if d, ok := last[SessionDown](p.r); !ok || !d.ByPeer {
+				t.Errorf("%s", dump(p.r.events))
+			}
+			p.empty()
+		})
+	}
+}
+
 func TestLiveness(t *testing.T) {
 	c := peerConfig(t)
 	c.Liveness = 5 * time.Second

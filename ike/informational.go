@@ -126,6 +126,22 @@ func (t *deleteIKE) done(e *Engine, sa *ikeSA, _ []message.Payload, _ error, now
 
 func (t *deleteIKE) dropped(*Engine, *ikeSA, time.Time) {}
 
+// lastWord sends the DELETE that waits behind a request without an answer. The
+// peer may have got that request, so that it takes the DELETE for the next one.
+// Nobody waits for the answer, so the window (RFC 7296, Section 2.3) is exceeded
+// by a message that a peer may as well drop.
+func (e *Engine) lastWord(s *session) {
+	sa := s.cur
+	waits := slices.ContainsFunc(sa.queue, func(t task) bool { _, ok := t.(*deleteIKE); return ok })
+	if !waits || sa.sk == nil {
+		return
+	}
+	data, err := sa.seal(message.Informational, sa.sendID, false, []message.Payload{&message.Delete{Protocol: message.ProtoIKE}})
+	if err == nil {
+		e.send(s.path, s.natt, data)
+	}
+}
+
 // livenessCheck is an empty INFORMATIONAL (RFC 7296, Section 2.4).
 type livenessCheck struct{}
 

@@ -113,6 +113,7 @@ func (e *Engine) timedOut(sa *ikeSA, now time.Time) {
 	reason := noAnswer(s.path, x.tries, now.Sub(x.started))
 	switch {
 	case s.state == sessionClosing:
+		e.lastWord(s)
 		e.end(s, ending{reason: s.closing.reason}, now)
 	case s.state != sessionUp:
 		if s.init != nil && s.init.reason != "" {

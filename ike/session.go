@@ -131,6 +131,7 @@ func (e *Engine) tickSession(s *session, now time.Time) {
 	defer e.arm(s)
 	switch {
 	case due(s.closeBy, now):
+		e.lastWord(s)
 		e.end(s, *s.closing, now)
 		return
 	case due(s.halfBy, now) && s.state == sessionUp:
