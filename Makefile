@@ -14,6 +14,7 @@ DEPS := \
 	libstrongswan-extra-plugins:/usr/lib/ipsec/plugins/libstrongswan-chapoly.so \
 	libstrongswan-standard-plugins:/usr/lib/ipsec/plugins/libstrongswan-gcm.so \
 	python3-scapy:/usr/lib/python3/dist-packages/scapy/__init__.py \
+	python3-cryptography:/usr/lib/python3/dist-packages/cryptography/__init__.py \
 	tshark:/usr/bin/tshark \
 	tcpdump:/usr/bin/tcpdump \
 	iproute2:/usr/bin/ip \
