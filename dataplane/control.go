@@ -87,9 +87,8 @@ func (s *controlSender) sealIKE(via *nest.Bundle, p *packet.Packet, natt bool) e
 	switch {
 	case p.Len() <= int(via.MTU):
 		e.out = append(e.out, p)
-	case mayFragment(p, via):
-		e.tooBig(p, via)
-	default:
+	case e.cut(p, via):
+	default: // nobody on the TUN is to be told
 		p.Drop = packet.TooBig
 		s.counts.drop(p.Drop)
 	}

@@ -66,7 +66,7 @@ type Message struct {
 // Limits bound what traffic can make the dataplane keep. Zero means the default.
 type Limits struct {
 	Flows        int           // cached flows; 1048576
-	Depth        int           // nested layers of one packet; 8
+	Depth        int           // nested tunnels of one packet, besides a transport association; 8
 	QueueBytes   int           // held for one chain; 256 KiB
 	QueuePackets int           // held for one chain; 256
 	QueueChains  int           // chains with held packets; 256

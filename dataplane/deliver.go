@@ -102,7 +102,7 @@ func (o *opener) deliver(v *published, p *packet.Packet, info *nest.LayerInfo) f
 		p.Drop = packet.Malformed
 		return refused
 	}
-	translateQuote(p, p.Flow.Dst, to)
+	translateQuote(p, quotedSrc, p.Flow.Dst, to)
 	return toTUN
 }
 

@@ -9,7 +9,7 @@ import (
 
 const (
 	maxFragments = 64   // spare packets of a batch
-	spareLen     = 9216 // of one: no chain's MTU is larger on anything but loopback
+	spareLen     = 9216 // of one; a chain with a larger MTU gets fragments of this size
 	maxAnswers   = 64   // ICMP errors for one batch
 )
 
@@ -125,20 +125,36 @@ func (e *egress) send(p *packet.Packet, bundle *nest.Bundle) {
 // tooBig fragments a packet that is larger than its chain's MTU, where it may be,
 // and answers it otherwise, with the innermost figure.
 func (e *egress) tooBig(p *packet.Packet, bundle *nest.Bundle) {
-	if mayFragment(p, bundle) {
-		n, ok := fragment(p, int(bundle.MTU), e.spare[e.used:])
-		if ok {
-			e.counts.extra.Add(uint64(n))
-			e.add(p, bundle)
-			for _, f := range e.spare[e.used : e.used+n] {
-				e.add(f, bundle)
-			}
-			e.used += n
-			return
-		}
+	if e.cut(p, bundle) {
+		return
 	}
 	e.answers.tooBig(p.Bytes(), int(bundle.MTU), p.Flow.Dst)
 	e.counts.drop(packet.TooBig)
+}
+
+// cut fragments p where it may be, and reports whether its fragments are on the
+// way. When a batch needs more fragments than there are, what has gathered goes
+// first.
+func (e *egress) cut(p *packet.Packet, bundle *nest.Bundle) bool {
+	if !mayFragment(p, bundle) {
+		return false
+	}
+	n, ok := fragment(p, int(bundle.MTU), e.spare[e.used:])
+	if !ok && e.used > 0 {
+		_ = e.flush() // closed: the next one says so, too
+		e.run.bundle = bundle
+		n, ok = fragment(p, int(bundle.MTU), e.spare)
+	}
+	if !ok {
+		return false
+	}
+	e.counts.extra.Add(uint64(n))
+	e.add(p, bundle)
+	for _, f := range e.spare[e.used : e.used+n] {
+		e.add(f, bundle)
+	}
+	e.used += n
+	return true
 }
 
 // add puts a fragment on the way.

@@ -18,7 +18,7 @@ const (
 func fragment(p *packet.Packet, mtu int, spare packet.Batch) (used int, ok bool) {
 	ip := p.Bytes()
 	header := int(ip[0]&0xf) * 4
-	step := (mtu - header) &^ 7
+	step := (min(mtu, spareLen) - header) &^ 7
 	if step < 8 {
 		return 0, false
 	}

@@ -58,6 +58,26 @@ func TestNests(t *testing.T) {
 	}
 }
 
+// TestDeepestNest: as many tunnels as allowed and a transport association in
+// them, with the largest headers, IKE to its peer included.
+func TestDeepestNest(t *testing.T) {
+	var specs []layerSpec
+	for range 8 {
+		specs = append(specs, layerSpec{esp.Tunnel, packet.EncapUDP, true})
+	}
+	p := newPair(t, append(specs, layerSpec{esp.Transport, packet.EncapUDP, true})...)
+	p.start()
+	a, b := p.ends(true)
+	exchange(t, p.a, p.b, datagram(a, b, int(p.a.bundle.MTU), 1))
+	tunnels := *p.a.bundle
+	tunnels.Layers = tunnels.Layers[1:]
+	p.b.view.layers[8].Inner = []netip.Addr{b}
+	if err := p.a.dp.SendIKE(&tunnels, netip.AddrPortFrom(a, 4500), netip.AddrPortFrom(b, 4500), true, []byte("ike")); err != nil {
+		t.Fatal(err)
+	}
+	<-p.b.h.done
+}
+
 // exchange sends pkt from one side and wants it to come out of the other. The
 // TTL, DF and identification of a packet in transport mode are not kept.
 func exchange(t *testing.T, from, to *side, pkt []byte) {
@@ -96,6 +116,31 @@ func TestTranslation(t *testing.T) {
 	}
 	if sum := packet.Checksum(got[20:], 0); sum != 0 {
 		t.Errorf("icmp checksum is off by %#x", sum)
+	}
+}
+
+// TestOutboundQuote: an ICMP error of the node's own quotes a packet to its own
+// address, which the far side neither knows nor is to know. It sent to the lease.
+func TestOutboundQuote(t *testing.T) {
+	for _, v6 := range []bool{false, true} {
+		p := newPair(t, nests["two tunnels"]...)
+		own, lease, far := addr(200, 1, v6), addr(99, 1, v6), addr(77, 2, v6)
+		p.a.bundle.Own4, p.a.bundle.Lease4 = addr(200, 1, false), addr(99, 1, false)
+		p.a.bundle.Own6, p.a.bundle.Lease6 = addr(200, 1, true), addr(99, 1, true)
+		p.start()
+		p.a.dev.Inject(packet.ICMPUnreachable(make([]byte, 1280), datagram(far, own, 100, 1), packet.UnreachPort, own))
+		got := p.b.written()
+		want := packet.ICMPUnreachable(make([]byte, 1280), datagram(far, lease, 100, 1), packet.UnreachPort, lease)
+		header := map[bool]int{false: 20, true: 40}[v6]
+		quote := header + 8
+		wantFlow, _ := packet.ParseQuote(want[quote:])
+		if f, ok := packet.ParseQuote(got[quote:]); !ok || f != wantFlow {
+			t.Errorf("quotes %v, want %v", f, wantFlow)
+		}
+		again := packet.ICMPUnreachable(make([]byte, 1280), got[quote:], packet.UnreachPort, lease)
+		if !bytes.Equal(got[header:quote], again[header:quote]) {
+			t.Errorf("icmp header % x, want % x", got[header:quote], again[header:quote])
+		}
 	}
 }
 

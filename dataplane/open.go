@@ -57,11 +57,16 @@ func (o *opener) open(v *published, p *packet.Packet) fate {
 		o.ike(p, at, p.Local.Port() == o.d.ports.NATT)
 		return toControl
 	}
-	for range o.d.opt.Limits.Depth {
+	tunnels := 0
+	for range o.d.opt.Limits.Depth + 1 { // one more: a transport association, the innermost
 		in, ok := o.openLayer(p, at)
 		if !ok {
 			return refused
 		}
+		if in.Mode() == esp.Tunnel && tunnels == o.d.opt.Limits.Depth {
+			break
+		}
+		tunnels++
 		info := v.Layer(in.Layer())
 		if info == nil { // installed, but not in the view yet, or not any more
 			p.Drop = packet.ChainDown

@@ -31,6 +31,7 @@ func translateSource(p *packet.Packet, bundle *nest.Bundle) {
 		p.Drop = packet.Malformed
 		return
 	}
+	translateQuote(p, quotedDst, p.Flow.Src, to)
 	p.Flow.Src = to
 }
 

@@ -37,27 +37,38 @@ func quoteAddrs(quote []byte) (src, dst netip.Addr, ok bool) {
 	return src, dst, false
 }
 
-// translateQuote replaces the leased address in the packet that an ICMP error
-// quotes, so that the kernel knows it for one of its own. ICMP's checksum
+// Which address of a quoted packet is meant: an ICMP error that comes in quotes
+// a packet from this node, one that goes out quotes a packet to it.
+type quotedAddr bool
+
+const (
+	quotedSrc quotedAddr = false
+	quotedDst quotedAddr = true
+)
+
+// translateQuote replaces an address in the packet that an ICMP error quotes: a
+// lease, so that the kernel knows the packet for one of its own, or the node's
+// own, which is not the far side's business and unknown there. ICMP's checksum
 // covers the quote; the checksums within the quote stay as they are: nobody
 // verifies those of a packet that is cut short.
-func translateQuote(p *packet.Packet, from, to netip.Addr) {
+func translateQuote(p *packet.Packet, which quotedAddr, from, to netip.Addr) {
 	quote, ok := quoted(p)
 	if !ok {
 		return
 	}
-	src, _, ok := quoteAddrs(quote)
-	if !ok || src != from {
+	src, dst, ok := quoteAddrs(quote)
+	if !ok || which == quotedSrc && src != from || which == quotedDst && dst != from {
 		return
 	}
-	sum := p.Bytes()[p.Info.HeaderLen+2:]
-	if from.Is4() {
-		a := to.As4()
-		rewrite(sum, quote[12:16], a[:])
-		return
+	addr, at := to.As16(), 8
+	bytes := addr[:]
+	if to.Is4() {
+		bytes, at = addr[12:], 12 // IPv4-mapped
 	}
-	a := to.As16()
-	rewrite(sum, quote[8:24], a[:])
+	if which == quotedDst {
+		at += len(bytes)
+	}
+	rewrite(p.Bytes()[p.Info.HeaderLen+2:], quote[at:at+len(bytes)], bytes)
 }
 
 // rewrite writes to over field and corrects the checksum at the front of sum.

@@ -3,6 +3,7 @@ package dataplane
 import (
 	"bytes"
 	"encoding/binary"
+	"net/netip"
 	"testing"
 
 	"warren/packet"
@@ -58,6 +59,58 @@ func TestFragmentation(t *testing.T) {
 	c := p.a.settled(func(c Counters) bool { return c.FromTUN == 1 })
 	if c.Fragments != 2 {
 		t.Errorf("%d fragments counted beyond the first, want 2", c.Fragments)
+	}
+}
+
+// TestFragmentsOfAWholeBatch needs more spare packets than there are.
+func TestFragmentsOfAWholeBatch(t *testing.T) {
+	p := newPair(t, nests["two tunnels"]...)
+	a, b := p.ends(false)
+	batch := packet.NewBatch(2*maxFragments, packet.MaxPacket)
+	for i, x := range batch {
+		pkt := datagram(a, b, 1400, 1)
+		packet.PutIP(pkt, packet.IPHeader{Src: a, Dst: b, Proto: packet.ProtoUDP, TTL: 61, ID: uint16(i), Len: len(pkt)})
+		x.Set(pkt)
+	}
+	p.a.dp.egress.counts.in.Add(uint64(len(batch)))
+	if err := p.a.dp.egress.batch(batch); err != nil {
+		t.Fatal(err)
+	}
+	c := p.a.dp.Counters()
+	if c.ToNetwork != uint64(2*len(batch)) || c.Answers != 0 || !c.Balanced() {
+		t.Errorf("%d fragments of %d packets sent, %d answers, drops %v", c.ToNetwork, len(batch), c.Answers, p.a.dp.Drops())
+	}
+}
+
+// TestFragmentsForJumbo: an MTU above what a spare packet holds.
+func TestFragmentsForJumbo(t *testing.T) {
+	p := newPair(t, nests["udp tunnel"]...)
+	p.net.MTU = func(_, _ netip.Addr) int { return 65535 }
+	p.a.bundle.MTU = 30000
+	a, b := p.ends(false)
+	pkt := datagram(a, b, 60000, 1)
+	packet.PutIP(pkt, packet.IPHeader{Src: a, Dst: b, Proto: packet.ProtoUDP, TTL: 61, ID: 7, Len: len(pkt)})
+	p.start()
+	p.a.dev.Inject(pkt)
+	for n := 0; n < 60000-20; {
+		f := p.b.written()
+		if len(f) <= 20 {
+			t.Fatalf("an empty fragment: % x", f)
+		}
+		n += len(f) - 20
+	}
+}
+
+// TestHugeIKE: what is too big for fragments is nobody's business on the TUN.
+func TestHugeIKE(t *testing.T) {
+	p := newPair(t, nests["two tunnels"]...)
+	p.a.bundle.MTU = 576
+	local, remote := netip.AddrPortFrom(addr(3, 1, false), 500), netip.AddrPortFrom(addr(3, 2, false), 500)
+	if err := p.a.dp.SendIKE(p.a.bundle, local, remote, false, make([]byte, 60000)); err == nil {
+		t.Error("sent")
+	}
+	if c := p.a.dp.Counters(); c.Answers != 0 || c.Out[packet.TooBig] != 1 || !c.Balanced() {
+		t.Errorf("%d answers written to the TUN, drops %v", c.Answers, p.a.dp.Drops())
 	}
 }
 

@@ -4,8 +4,9 @@ import "net/netip"
 
 const (
 	// Headroom is what a fresh packet keeps free before its bytes: 8 layers of
-	// IPv6 (40), UDP (8), SPI and sequence number (8) and IV (8).
-	Headroom = 512
+	// IPv6 (40), UDP (8), SPI and sequence number (8) and IV (8), and what goes
+	// before an IKE message inside them: IPv6, UDP and non-ESP marker (52).
+	Headroom = 576
 
 	// Tailroom is what it keeps free behind them. A layer needs at most 21
 	// bytes there: 3 of padding, 2 of trailer and 16 of ICV.
