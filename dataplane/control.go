@@ -58,6 +58,34 @@ func (d *Dataplane) SendIKE(via *nest.Bundle, local, remote netip.AddrPort, natt
 	return nil
 }
 
+// Keepalive sends a NAT keepalive, one byte 0xff (RFC 3948, Section 2.3), between
+// the ports that ESP in UDP uses: through the tunnels of via, or on the network
+// where via is nil. When one is due is the caller's to know: only the side behind
+// a NAT sends them, and only after nothing else was sent for KeepaliveAfter. They
+// prove nothing about the peer.
+func (d *Dataplane) Keepalive(via *nest.Bundle, local, remote netip.AddrPort) error {
+	s := d.control
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.counts.in.Add(1)
+	p := s.one[0]
+	p.Set([]byte{0xff})
+	p.Kind, p.Local, p.Remote = packet.KindESPinUDP, local, remote
+	var err error
+	if via == nil {
+		err = d.transmit(s.one, s.counts)
+	} else {
+		err = s.sealIKE(via, p, false) // like a message, and without marker
+	}
+	if err == nil && p.Drop != packet.Live {
+		err = fmt.Errorf("dataplane: send keepalive to %v: %v", remote, p.Drop)
+	}
+	return err
+}
+
+// KeepaliveAfter is the default interval of RFC 3948, Section 4.
+const KeepaliveAfter = 20 * time.Second
+
 // addressIKE chooses the socket by the framing.
 func (d *Dataplane) addressIKE(p *packet.Packet, natt bool) {
 	port := d.ports.IKE

@@ -12,8 +12,13 @@
 // It implements the dataplane side of RFC 4301 (Sections 5, 7 and 8), RFC 3948,
 // RFC 6040 and RFC 1191/8201. Not implemented: reassembly of inner fragments that
 // hold ESP or IKE (they are dropped as fragment), transport mode for packets
-// with IPv4 options or IPv6 extension headers, NAT keepalives of its own, and
-// more than one egress worker.
+// with IPv4 options or IPv6 extension headers, transport mode across a NAT that
+// changes addresses (RFC 3948, Section 3.1.2), timers for NAT keepalives (see
+// [Dataplane.Keepalive]), and more than one egress worker.
+//
+// ESP is accepted raw and in UDP alike, whatever its SA negotiated: the packet is
+// authenticated either way, and RFC 7296, Section 2.23, wants UDP taken also
+// where no NAT was found. What is sent goes as negotiated.
 package dataplane
 
 import (
