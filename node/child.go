@@ -3,6 +3,7 @@ package node
 import (
 	"time"
 
+	"warren/dataplane"
 	"warren/esp"
 	"warren/ike"
 	"warren/nest"
@@ -17,9 +18,11 @@ type child struct {
 	in        *sa.Inbound
 	out       *sa.Outbound
 
-	seen    uint64 // inbound packets at the last look
-	used    bool   // the engine was told that the peer uses it
-	rekeyed bool   // the engine was told that it is near its limit
+	seen    uint64    // inbound packets at the last look
+	used    bool      // the engine was told that the peer uses it
+	rekeyed bool      // the engine was told that it is near its limit
+	sent    uint64    // outbound packets at the last look
+	quiet   time.Time // since when there are no more
 }
 
 // install makes the SAs of c, puts the inbound one into the SAD, and forgets
@@ -109,7 +112,32 @@ func (n *Node) watch(now time.Time) {
 			}
 		}
 		n.checkLimits(spi, c, now)
+		n.keepAlive(c, now)
 	}
+}
+
+// keepAlive keeps the mapping of a NAT between this node and the peer it called.
+func (n *Node) keepAlive(c *child, now time.Time) {
+	if !c.keepaliveDue(c.out.Packets.Load(), now) {
+		return
+	}
+	if via := n.nest.View().Bundle(c.Via); via != nil || c.Via == sa.Network {
+		n.try("keepalive", n.plane.Keepalive(via, c.Path.Local, c.Path.Remote))
+	}
+}
+
+// keepaliveDue reports whether nothing was sent for so long that a NAT may
+// forget (RFC 3948, Section 4). An initiator that feigns a NAT cannot know of a
+// real one, so it takes every path of ESP in UDP for one.
+func (c *child) keepaliveDue(sent uint64, now time.Time) bool {
+	if sent != c.sent || c.quiet.IsZero() {
+		c.sent, c.quiet = sent, now
+	}
+	if !c.Initiator || c.Encap != packet.EncapUDP || now.Sub(c.quiet) < dataplane.KeepaliveAfter {
+		return false
+	}
+	c.quiet = now
+	return true
 }
 
 func (n *Node) checkLimits(spi esp.SPI, c *child, now time.Time) {
