@@ -41,7 +41,7 @@ func arrows() map[string][]string {
 		"node":            {"packet", "policy", "esp", "sa", "ike", "ike/crypt", "ike/message", "nest", "tun", "underlay", "dataplane", "config", "control", "host"},
 		"lab":             {"control"},
 		"itest":           {"lab", "control"},
-		"bench":           {"lab", "control", "packet", "esp", "sa", "nest", "dataplane", "tun", "underlay"},
+		"bench":           {"lab", "control", "packet", "esp", "sa", "nest", "dataplane", "tun", "underlay", "bench/blast"},
 		"bench/blast":     nil,
 		"bench/cmd/bench": {"bench"},
 		"tun/tuntest":     {"packet", "tun"},

@@ -3,10 +3,11 @@ package blast
 import "time"
 
 const (
-	// maxBehind is how far behind its schedule a sender may be and still catch
-	// up. More would send bursts that no queue holds, because the machine did
-	// not let the sender run; those packets are never offered.
-	maxBehind = 500 * time.Microsecond
+	// A sender that is behind its schedule, because the machine did not let it
+	// run, catches up with so much time's packets but no longer burst than this.
+	// The rest is never offered: it would overrun queues that hold 500 packets.
+	maxBehind = 2 * time.Millisecond
+	maxBurst  = 256
 
 	// minBurst is what may be sent at once at any rate: timers wake a sender
 	// every 50 to 100 µs.
@@ -25,7 +26,7 @@ func (p *pacer) due(elapsed time.Duration) int {
 		return maxBatch
 	}
 	due := p.rate*elapsed.Seconds() - float64(p.sent) - p.skipped
-	most := max(p.rate*maxBehind.Seconds(), minBurst)
+	most := min(max(p.rate*maxBehind.Seconds(), minBurst), maxBurst)
 	if due > most {
 		p.skipped += due - most
 		due = most

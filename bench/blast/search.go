@@ -6,9 +6,15 @@ import (
 	"math"
 )
 
-// reached is the part of a rate that a sender must have offered for the trial
-// to say anything about that rate.
-const reached = 0.9
+const (
+	// reached is the part of a rate that a sender must have offered for the trial
+	// to speak for that rate.
+	reached = 0.9
+
+	// gains is how much more a sender must offer when asked for twice as much, or
+	// it is at its end.
+	gains = 1.1
+)
 
 // Limits says how a rate is searched for. The zero value is what a benchmark
 // wants.
@@ -63,10 +69,10 @@ type search struct {
 
 func (s *search) run() error {
 	lo, hi, err := s.bracket()
-	for err == nil && lo > 0 && !s.found.Sender && hi > lo*(1+s.limits.Precision) {
+	for err == nil && lo > 0 && hi > lo*(1+s.limits.Precision) {
 		mid := math.Sqrt(lo * hi)
 		var good bool
-		if good, err = s.good(mid); good {
+		if good, _, err = s.good(mid); good {
 			lo = mid
 		} else {
 			hi = mid
@@ -76,46 +82,60 @@ func (s *search) run() error {
 }
 
 // bracket finds a good rate and a bad one at most twice as high. Without a good
-// one, lo is zero.
+// one, lo is zero; where the sender is the limit, both are the same.
 func (s *search) bracket() (lo, hi float64, err error) {
 	rate := s.limits.Start
-	good, err := s.good(rate)
-	for err == nil && good && !s.found.Sender {
-		lo, rate = rate, 2*rate
-		good, err = s.good(rate)
+	for {
+		before := s.found.Rate
+		good, short, err := s.good(rate)
+		switch {
+		case err != nil:
+			return 0, 0, err
+		case good && short && s.found.Rate < gains*before:
+			s.found.Sender = true
+			return rate, rate, nil
+		case good:
+			lo, rate = rate, 2*rate
+			continue
+		case lo > 0:
+			return lo, rate, nil
+		}
+		return s.down(rate)
 	}
-	if lo > 0 || good || err != nil {
-		return lo, rate, err
-	}
-	for err == nil && !good && rate > s.limits.Min {
-		hi, rate = rate, rate/2
-		good, err = s.good(rate)
-	}
-	if good {
-		lo = rate
-	}
-	return lo, hi, err
 }
 
-// good reports whether a rate gets through, and remembers the best that did. A
-// rate that the sender did not reach, and of which nothing was lost, is the last.
-func (s *search) good(rate float64) (bool, error) {
-	short := false
+// down halves a bad rate until it is good.
+func (s *search) down(rate float64) (lo, hi float64, err error) {
+	for rate > s.limits.Min {
+		hi, rate = rate, rate/2
+		good, _, err := s.good(rate)
+		if err != nil {
+			return 0, 0, err
+		}
+		if good {
+			return rate, hi, nil
+		}
+	}
+	return 0, 0, nil
+}
+
+// good reports whether a rate gets through, and remembers the best that did. It
+// is short of it if nothing was lost, but the sender offered less.
+func (s *search) good(rate float64) (good, short bool, err error) {
 	for range s.limits.Tries {
 		t, err := s.try(rate)
 		s.found.Trials++
 		if err != nil {
-			return false, err
+			return false, false, err
 		}
 		if t.Loss() > s.limits.Loss {
 			continue
 		}
 		s.found.Rate = max(s.found.Rate, t.Rate())
 		if t.Rate() >= reached*rate {
-			return true, nil
+			return true, false, nil
 		}
 		short = true
 	}
-	s.found.Sender = short
-	return short, nil
+	return short, short, nil
 }

@@ -78,8 +78,9 @@ func TestPacer(t *testing.T) {
 		"sent already":       {pacer{rate: 1000, sent: 1}, time.Millisecond, 0},
 		"not quite":          {pacer{rate: 1000, sent: 1}, 1900 * time.Microsecond, 0},
 		"slow, far behind":   {pacer{rate: 1000}, time.Second, minBurst},
-		"fast, far behind":   {pacer{rate: 1e6}, time.Second, 500},
-		"skipped is skipped": {pacer{rate: 1e6, sent: 500, skipped: 999_500}, time.Second, 0},
+		"middling":           {pacer{rate: 50_000}, time.Second, 100},
+		"fast, far behind":   {pacer{rate: 1e6}, time.Second, maxBurst},
+		"skipped is skipped": {pacer{rate: 1e6, sent: 256, skipped: 999_744}, time.Second, 0},
 		"without a limit":    {pacer{}, 0, maxBatch},
 	}
 	for name, tt := range tests {
@@ -89,7 +90,7 @@ func TestPacer(t *testing.T) {
 	}
 	p := pacer{rate: 1e6}
 	p.due(time.Second)
-	p.sent = 500
+	p.sent = maxBurst
 	if got := p.due(time.Second + 10*time.Microsecond); got != 10 {
 		t.Errorf("after a pause %d are due, want the 10 since", got)
 	}

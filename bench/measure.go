@@ -1,0 +1,171 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"warren/bench/blast"
+	"warren/lab"
+)
+
+const (
+	iperfPort = 5201
+	blastPort = 7777
+
+	idleEvery   = 2 * time.Millisecond
+	loadedEvery = 10 * time.Millisecond
+	rampUp      = 300 * time.Millisecond // of TCP, before round trips count as loaded
+
+	udpHeaders = 28 // IPv4 and UDP
+)
+
+// A session measures one system once.
+type session struct {
+	opt   Options
+	path  *path
+	round *Round
+
+	start func(key string) float64 // where to begin the search of a rate
+	run   uint32
+}
+
+// measure does everything that can be done, and says what could not.
+func (s *session) measure(ctx context.Context) error {
+	if _, err := s.path.to.StartIperfServer(iperfPort); err != nil {
+		return err
+	}
+	steps := []func(context.Context) error{s.idle, s.oneStream, s.fourStreams}
+	for _, size := range Sizes() {
+		steps = append(steps, func(ctx context.Context) error { return s.udp(ctx, size) })
+	}
+	var errs []error
+	for _, step := range steps {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		errs = append(errs, step(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+func (s *session) set(key string, v float64) { s.round.Figures[key] = v }
+
+// idle measures round trips without other traffic. What the first packets set
+// in motion does not count.
+func (s *session) idle(ctx context.Context) error {
+	if _, err := s.path.from.Ping(ctx, s.path.target, 5, idleEvery); err != nil {
+		return err
+	}
+	st, err := s.path.from.Ping(ctx, s.path.target, s.opt.Pings, idleEvery)
+	if err != nil {
+		return err
+	}
+	return s.roundTrips(RTTIdle, st.Output)
+}
+
+func (s *session) roundTrips(key, output string) error {
+	sum := Summarize(pingTimes(output))
+	if sum.N == 0 {
+		return fmt.Errorf("bench: %s: no ping was answered", key)
+	}
+	s.set(key, sum.Median)
+	return nil
+}
+
+func (s *session) oneStream(ctx context.Context) error { return s.tcp(ctx, 1, TCP1, CPU1) }
+
+// fourStreams measures round trips meanwhile.
+func (s *session) fourStreams(ctx context.Context) error {
+	done := make(chan error, 1)
+	go func() { done <- s.tcp(ctx, 4, TCP4, CPU4) }()
+	time.Sleep(rampUp)
+	count := int((time.Duration(s.opt.Seconds)*time.Second - 2*rampUp) / loadedEvery)
+	st, err := s.path.from.Ping(ctx, s.path.target, count, loadedEvery)
+	if terr := <-done; terr != nil {
+		return terr
+	}
+	if err != nil {
+		return err
+	}
+	return s.roundTrips(RTTLoaded, st.Output)
+}
+
+func (s *session) tcp(ctx context.Context, streams int, rate, cpu string) error {
+	before, err := cpuNow(s.path.pids())
+	if err != nil {
+		return err
+	}
+	res, err := s.path.from.Iperf(ctx, s.path.target, iperfPort, "--time", strconv.Itoa(s.opt.Seconds), "--parallel", strconv.Itoa(streams))
+	if err != nil {
+		return err
+	}
+	after, err := cpuNow(s.path.pids())
+	if err != nil {
+		return err
+	}
+	s.set(rate, res.BitsPerSec)
+	used, gigabits := after.minus(before), float64(res.Bytes)*8/1e9
+	s.set(cpu, used.machine/gigabits)
+	if rate == TCP4 {
+		s.set(Daemons4, used.daemons/gigabits)
+	}
+	return nil
+}
+
+// udp searches the loss-free rate of packets of one size, or of the largest
+// that the path carries whole.
+func (s *session) udp(ctx context.Context, size int) error {
+	to := netip.AddrPortFrom(s.path.target, blastPort)
+	r, err := listen(s.path.to, to)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	snd, err := dial(s.path.from, to)
+	if err != nil {
+		return err
+	}
+	defer snd.Close()
+	key, load := UDP(size), blast.Load{Size: payload(size, s.path.mtu), Segments: s.opt.Segments}
+	load.For = time.Duration(s.opt.Probe) * time.Millisecond
+	found, err := blast.Search(blast.Limits{Start: s.start(key), Loss: s.opt.Loss}, func(rate float64) (blast.Trial, error) {
+		if err := ctx.Err(); err != nil {
+			return blast.Trial{}, err
+		}
+		s.run++
+		load.Rate, load.Run = rate, s.run
+		return blast.Try(snd, r, load)
+	})
+	if err != nil {
+		return err
+	}
+	s.set(key, found.Rate)
+	if found.Sender {
+		s.round.Sender = append(s.round.Sender, key)
+	}
+	return nil
+}
+
+// payload is size, or what is left of the MTU if that is less: fragments would
+// measure something else.
+func payload(size, mtu int) int { return min(size, mtu-udpHeaders) }
+
+func listen(n *lab.Node, at netip.AddrPort) (r *blast.Receiver, err error) {
+	err = n.Do(func() error {
+		r, err = blast.Listen(at)
+		return err
+	})
+	return r, err
+}
+
+func dial(n *lab.Node, to netip.AddrPort) (s *blast.Sender, err error) {
+	err = n.Do(func() error {
+		s, err = blast.Dial(to)
+		return err
+	})
+	return s, err
+}

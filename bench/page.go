@@ -1,0 +1,49 @@
+package bench
+
+import (
+	"fmt"
+	"strings"
+)
+
+const pageTop = `# Performance
+
+Written by ` + "`make bench-peers`" + `. Ratios are the result: all systems were measured in one run, in turn, on the same cores, which
+they share with the programs that make the traffic. The figures themselves say as much about the machine.
+`
+
+const pageHow = `## How to read it
+
+* Each cell of the first table is a ratio of medians; in parentheses the least and the most of the ratios of single rounds. RTT and
+  CPU are better when lower.
+* UDP is the highest rate that loses at most %s of its packets, found by search with a sender that makes one system call for up to
+  64 packets%s and a receiver that counts super-packets. Where the path's MTU is too small for 1350 bytes, the largest payload that
+  is not fragmented was sent (third table). "≥" means that the sender was the limit.
+* RTT is the median of pings; under load while four TCP streams run.
+* CPU is seconds of all cores for 10⁹ bits of TCP, traffic generators and kernel included; "daemons" is the share of the system's
+  own processes. Whatever else the machine did is in it.
+* strongSwan's kernel-libipsec and wireguard-go have one layer. warren with several tunnels has a gateway host per tunnel on the same
+  cores: the sender seals all layers in one pass, every gateway opens one, writes it to its TUN device and has the kernel forward it.
+  Much of the cost of a further layer is that further host.
+`
+
+// Markdown is the result as a page that shows the plot and names its source.
+func (r *Result) Markdown(plot, source string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n%s\nFigures: `%s`\n\n", pageTop, r.caption(), source)
+	fmt.Fprintf(&b, "## Ratios\n\n%s\n![Ratios to %s](%s)\n\n", r.ratioTable(), Baseline, plot)
+	fmt.Fprintf(&b, "## Figures\n\n%s\n## Set-up\n\n%s\n", r.figureTable(), r.setupTable())
+	bursts := ""
+	if r.Options.Segments > 1 {
+		bursts = fmt.Sprintf(" (handed over %d at a time as one, with UDP_SEGMENT)", r.Options.Segments)
+	}
+	fmt.Fprintf(&b, pageHow, percent(r.Options.Loss), bursts)
+	if failures := r.failures(); len(failures) > 0 {
+		fmt.Fprintf(&b, "\n## What failed\n\n")
+		for _, f := range failures {
+			fmt.Fprintf(&b, "* %s\n", f)
+		}
+	}
+	return b.String()
+}
+
+func percent(part float64) string { return fmt.Sprintf("%g %%", part*100) }
