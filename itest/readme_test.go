@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"warren/lab"
 )
 
 // TestReadmeWalk runs the shell blocks of the README's walk, one after the
@@ -26,14 +28,14 @@ func TestReadmeWalk(t *testing.T) {
 	if len(blocks) < 5 {
 		t.Fatalf("the README has %d shell blocks, the walk alone had 5", len(blocks))
 	}
-	script := "set -eu\nmount -t tmpfs none /run\nmkdir /run/netns\n"
+	script := "set -eu\n" + lab.PrivateMounts + "\nmount -t tmpfs none /run\nmkdir /run/netns\n"
 	for _, b := range blocks {
 		script += b[1]
 	}
 	work := t.TempDir() // the walk's own folder; the repository stays clean
 	script = strings.Replace(script, "mkdir -p walk && cd walk", "cd "+work, 1)
 	script = strings.Replace(script, "cd .. && rm -r walk", "", 1)
-	c := exec.CommandContext(t.Context(), "unshare", "--mount", "--net", "bash", "-c", script)
+	c := exec.CommandContext(t.Context(), "unshare", "--mount", "--propagation", "unchanged", "--net", "bash", "-c", script)
 	c.Dir = root
 	out, err := c.CombinedOutput()
 	if err != nil {

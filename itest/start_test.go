@@ -101,7 +101,7 @@ func TestStartErrors(t *testing.T) {
 		"config with a secret that others can read": {edit: func(c *lab.Config) { c.PSK = "" },
 			spoil: func() func() { w.inlineSecret(node); return func() {} }, want: []string{"alice.yaml", "chmod 600"}},
 		"port taken": {spoil: w.takePort, want: []string{"500", "in use"}},
-		"no /dev/net/tun": {wrap: []string{"unshare", "--mount", "sh", "-c", `mount -t tmpfs tmpfs /dev/net && exec "$@"`, "sh"},
+		"no /dev/net/tun": {wrap: []string{"unshare", "--mount", "--propagation", "unchanged", "sh", "-c", `mount -t tmpfs tmpfs /dev/net && exec "$@"`, "sh"},
 			want: []string{"/dev/net/tun"}},
 		"no CAP_NET_ADMIN": {wrap: []string{"setpriv", "--bounding-set", "-net_admin", "--inh-caps", "-net_admin"},
 			want: []string{"CAP_NET_ADMIN"}},

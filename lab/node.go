@@ -26,14 +26,15 @@ type Node struct {
 	space  string // "net:[4026532001]"
 }
 
+// PrivateMounts is a shell command that keeps the mounts of a new mount namespace
+// to itself; in a chroot, whose root is no mount point, one by one.
+const PrivateMounts = `mount --make-rprivate / 2>/dev/null ||
+	while read -r _ _ _ _ at _; do mount --make-private "$at"; done </proc/self/mountinfo`
+
 // anchorScript gives the node its own /run and a /sys that shows its own
 // devices, makes IPv6 addresses usable without a wait for duplicate detection,
 // brings up loopback, and then holds the namespaces open.
-//
-// Its mounts are private first; in a chroot, whose root is no mount point, one
-// by one.
-const anchorScript = `mount --make-rprivate / 2>/dev/null ||
-	while read -r _ _ _ _ at _; do mount --make-private "$at"; done </proc/self/mountinfo
+const anchorScript = PrivateMounts + `
 mount -t tmpfs -o mode=755 tmpfs /run
 mount -t sysfs sysfs /sys
 for c in all default; do echo 0 >/proc/sys/net/ipv6/conf/$c/accept_dad; done
