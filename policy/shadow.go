@@ -23,11 +23,11 @@ type Shadow struct {
 // Rules hidden only by several earlier ones together are not found.
 func (t *Tables) Unreachable(gateway func(peer string) []netip.Addr) []Shadow {
 	var out []Shadow
-	for i := range t.transport {
-		r := &t.transport[i]
+	for i := range t.transport.rules {
+		r := &t.transport.rules[i]
 		s := Shadow{Index: i, Rule: r.Name, Pos: r.Pos}
-		if j := slices.IndexFunc(t.transport[:i], func(e TransportRule) bool { return e.Match.covers(&r.Match) }); j >= 0 {
-			s.By, s.ByPos = t.transport[j].Name, t.transport[j].Pos
+		if j := slices.IndexFunc(t.transport.rules[:i], func(e TransportRule) bool { return e.Match.covers(&r.Match) }); j >= 0 {
+			s.By, s.ByPos = t.transport.rules[j].Name, t.transport.rules[j].Pos
 			out = append(out, s)
 		} else if r.Match.impossible() {
 			out = append(out, s)
@@ -38,14 +38,14 @@ func (t *Tables) Unreachable(gateway func(peer string) []netip.Addr) []Shadow {
 
 func (t *Tables) unreachableTunnels(gateway func(peer string) []netip.Addr) []Shadow {
 	var out []Shadow
-	for i := range t.tunnel {
-		r := &t.tunnel[i]
+	for i := range t.tunnel.rules {
+		r := &t.tunnel.rules[i]
 		hides := func(e TunnelRule) bool {
 			return e.Match.covers(&r.Match) && !r.Match.reaches(gateway, e.Via)
 		}
 		s := Shadow{Tunnel: true, Index: i, Rule: "via " + r.Via, Pos: r.Pos}
-		if j := slices.IndexFunc(t.tunnel[:i], hides); j >= 0 {
-			s.By, s.ByPos = "via "+t.tunnel[j].Via, t.tunnel[j].Pos
+		if j := slices.IndexFunc(t.tunnel.rules[:i], hides); j >= 0 {
+			s.By, s.ByPos = "via "+t.tunnel.rules[j].Via, t.tunnel.rules[j].Pos
 			out = append(out, s)
 		} else if r.Match.impossible() {
 			out = append(out, s)
