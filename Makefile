@@ -3,6 +3,8 @@
 
 GO        ?= go
 FUZZTIME  ?= 10m
+BENCHTIME ?= 300ms
+BENCHES   := ./packet ./esp ./sa ./policy ./dataplane
 BIN       := bin
 
 # What the lab and the tests run, as "package:file that shows it is there".
@@ -31,7 +33,7 @@ DEPS := \
 RACE_PACKAGES = $(shell $(GO) list ./... | grep -v /itest$$)
 UNIT_PACKAGES = $(RACE_PACKAGES)
 
-.PHONY: all build deps test check unit race e2e demo fuzz clean
+.PHONY: all build deps test check unit race e2e demo fuzz bench bench-peers clean
 
 all: build
 
@@ -76,6 +78,15 @@ fuzz:
 			$(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$p || exit 1; \
 		done; \
 	done
+
+# In process, about a minute.
+bench:
+	@$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -count 3 $(BENCHES) | $(GO) run ./bench/cmd/bench table
+
+# warren beside other systems, 20 minutes; BENCHFLAGS=-short takes four, and
+# BENCHFLAGS=-h lists what else can be said.
+bench-peers: deps
+	$(GO) run ./bench/cmd/bench peers $(BENCHFLAGS)
 
 clean:
 	rm -rf $(BIN)

@@ -52,6 +52,12 @@ func TestParseGoFailure(t *testing.T) {
 	}
 }
 
+func TestParseGoNothing(t *testing.T) {
+	if _, err := ParseGo(strings.NewReader("ok  	warren/policy	0.015s\n")); err == nil {
+		t.Error("ParseGo is content without a benchmark")
+	}
+}
+
 func TestGoTable(t *testing.T) {
 	lines, err := ParseGo(strings.NewReader(goOutput))
 	if err != nil {
@@ -59,9 +65,9 @@ func TestGoTable(t *testing.T) {
 	}
 	got := GoTable(lines)
 	for _, want := range []string{
-		"| esp Seal/aes128gcm16-esn/64                 |       222 |             222 | 4.50 |  288 |         0 |    0 |",
-		"| dataplane Egress/three,_families_mixed/1200 |       900 |             300 | 1.11 | 1333 |      2.00 |    0 |",
-		"| sa Lookup                                   |      7.77 |                 |  129 |      |         0 |    0 |",
+		"| esp Seal/aes128gcm16-esn/64                 |             222 |             222 | 4.50 |  288 |         0 |    0 |",
+		"| dataplane Egress/three,_families_mixed/1200 |             900 |             300 | 1.11 | 1333 |      2.00 |    0 |",
+		"| sa Lookup                                   |            7.77 |                 |  129 |      |         0 |    0 |",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("the table lacks %q:\n%s", want, got)
