@@ -95,9 +95,12 @@ func (f *fork) drop(k key) {
 	f.branches.drop(k)
 }
 
-func (f *fork) clone() *fork {
+// cloneFor copies what changes with the branch for k.
+func (f *fork) cloneFor(k key) *fork {
 	c := *f
-	c.branches = f.branches.clone()
+	if k != (key{}) {
+		c.branches = f.branches.cloneFor(&k)
+	}
 	return &c
 }
 
@@ -111,11 +114,11 @@ func (n *node) with(k key, b box, r ranks, at field) *node {
 		i, _ := slices.BinarySearchFunc(n.boxes, b, r.compare)
 		return newNode(k, slices.Insert(slices.Clone(n.boxes), i, b), at)
 	}
-	c := &node{key: k, first: n.first, fork: n.fork.clone()}
+	child := b.key(at)
+	c := &node{key: k, first: n.first, fork: n.cloneFor(child)}
 	if r[b.rule] < r[c.first] {
 		c.first = b.rule
 	}
-	child := b.key(at)
 	c.put(n.branch(child).with(child, b, r, at+1))
 	if at == fieldDstPort {
 		i, _ := slices.BinarySearchFunc(n.heads, b, r.compare)
@@ -133,8 +136,8 @@ func (n *node) without(b box, r ranks) *node {
 		}
 		return &node{key: n.key, first: rest[0].rule, boxes: rest}
 	}
-	c := &node{key: n.key, first: n.first, fork: n.fork.clone()}
 	k := b.key(n.field)
+	c := &node{key: n.key, first: n.first, fork: n.cloneFor(k)}
 	if child := n.branch(k).without(b, r); child != nil {
 		c.put(child)
 	} else if c.drop(k); c.any == nil && c.branches.used == 0 {
@@ -167,11 +170,7 @@ func (f *fork) each(yield func(*node) bool) {
 	if f.any != nil && !yield(f.any) {
 		return
 	}
-	for i := range f.branches.table {
-		if child := f.branches.table[i].child; child != nil && !yield(child) {
-			return
-		}
-	}
+	f.branches.each(yield)
 }
 
 // all appends the boxes of n, in no order.
