@@ -134,6 +134,15 @@ type (
 		ID         SessionID
 		SPIi, SPIr uint64
 	}
+
+	// Retransmitted says that a request has no answer yet and is sent again.
+	Retransmitted struct {
+		ID    SessionID
+		Stage string // the exchange, such as "IKE_SA_INIT"
+		Path  Path
+		Try   int // which one this is, from 2
+		Tries int // after so many the session has failed
+	}
 )
 
 func (SessionUp) event()        {}
@@ -146,6 +155,7 @@ func (SessionFailed) event()    {}
 func (SessionDown) event()      {}
 func (PathChanged) event()      {}
 func (SessionRekeyed) event()   {}
+func (Retransmitted) event()    {}
 
 // Output is what the engine wants done: events first, in order, then messages.
 type Output struct {

@@ -94,6 +94,7 @@ func (e *Engine) retransmit(sa *ikeSA, now time.Time) {
 	}
 	x.tries++
 	x.next = now.Add(x.retry.wait(x.tries))
+	e.emit(Retransmitted{ID: sa.sess.id, Stage: x.kind.String(), Path: sa.sess.path, Try: x.tries, Tries: x.retry.Tries})
 	e.send(sa.sess.path, sa.sess.natt, x.data)
 	for _, c := range sa.sess.others {
 		if c.out != nil {
