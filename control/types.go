@@ -181,6 +181,8 @@ type Version struct {
 
 // The kinds of events.
 const (
+	EventLayerStart   = "layer-start" // its exchange begins
+	EventLayerRetry   = "layer-retry" // and has no answer yet; the reason says from where
 	EventLayerUp      = "layer-up"
 	EventLayerDown    = "layer-down"
 	EventChainUp      = "chain-up"

@@ -62,6 +62,8 @@ type EventKind string
 // The kinds of events. A layer is reported once, under the chain that had it
 // built, however many share it.
 const (
+	LayerStart  EventKind = "layer-start" // its exchange begins
+	LayerRetry  EventKind = "layer-retry" // and has no answer yet: the reason
 	LayerUp     EventKind = "layer-up"
 	LayerDown   EventKind = "layer-down"
 	ChainUp     EventKind = "chain-up"

@@ -83,6 +83,7 @@ func (m *Manager) build(c *chain, a Action) (*Node, error) {
 	m.propose(n, c.rule)
 	m.tree.add(n)
 	m.dirty = true
+	m.emit(n.event(LayerStart, Establishing, ""))
 	m.emit(Establish{n})
 	return n, nil
 }

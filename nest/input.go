@@ -34,11 +34,16 @@ func (m *Manager) Done(id sa.Layer, e Established, now time.Time) {
 	n.state, n.built, n.result = standing, true, e
 	n.link.Out.Store(e.Out)
 	m.dirty = true
-	m.emit(Event{
-		Kind: LayerUp, Chain: n.chain, Layer: n.Depth, ID: id, Peer: n.Action.Peer, Mode: n.Mode(),
-		State: Up, SPIIn: e.SPIIn, SPIOut: e.SPIOut,
-	})
+	m.emit(n.event(LayerUp, Up, ""))
 	m.settle(now)
+}
+
+// Waiting says that the exchange of a layer has no answer yet, in words for
+// people. Nothing changes.
+func (m *Manager) Waiting(id sa.Layer, reason string) {
+	if n := m.node(id); n != nil && n.state == building {
+		m.emit(n.event(LayerRetry, Establishing, reason))
+	}
 }
 
 // Failed says that a layer could not be established. All chains that waited for
@@ -102,10 +107,7 @@ func (m *Manager) Rekeyed(id sa.Layer, e Established, now time.Time) {
 	n.result = e
 	n.rekeys++
 	m.dirty = true
-	m.emit(Event{
-		Kind: Rekey, Chain: n.chain, Layer: n.Depth, ID: id, Peer: n.Action.Peer, Mode: n.Mode(),
-		State: Up, SPIIn: e.SPIIn, SPIOut: e.SPIOut,
-	})
+	m.emit(n.event(Rekey, Up, ""))
 	m.settle(now)
 }
 

@@ -103,6 +103,14 @@ func (n *Node) lease(a netip.Addr) netip.Addr {
 	return n.result.Inner6
 }
 
+// event tells of the node.
+func (n *Node) event(kind EventKind, state State, reason string) Event {
+	return Event{
+		Kind: kind, Chain: n.chain, Layer: n.Depth, ID: n.ID, Peer: n.Action.Peer, Mode: n.Mode(),
+		State: state, Reason: reason, SPIIn: n.result.SPIIn, SPIOut: n.result.SPIOut,
+	}
+}
+
 // hold gives c a reference; drop takes it back.
 func (n *Node) hold(c *chain) {
 	if !slices.Contains(n.refs, c) {

@@ -49,15 +49,21 @@ func (w *world) take() {
 	w.t.Helper()
 	commands := w.m.Take()
 	w.bury()
-	for _, c := range commands {
+	for i, c := range commands {
 		switch c := c.(type) {
 		case Publish:
 			w.view = w.m.View()
 		case Establish:
 			w.establish(c.Node)
+			if e, ok := commands[i-1].(Event); !ok || e.Kind != LayerStart || e.ID != c.Node.ID || e.State != Establishing {
+				w.t.Fatalf("%v is to be established without a word: %+v", c.Node.Action, commands[i-1])
+			}
 		case TearDown:
 			w.tearDown(c)
 		case Event:
+			if c.Kind == LayerStart {
+				continue // as good as the Establish after it
+			}
 			w.say("%s %s %d %s", c.Kind, c.Chain, c.Layer, c.Peer)
 		case Release:
 			w.say("release")

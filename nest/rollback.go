@@ -168,8 +168,5 @@ func (m *Manager) remove(n *Node) {
 	if !n.built {
 		return
 	}
-	m.emit(Event{
-		Kind: LayerDown, Chain: n.chain, Layer: n.Depth, ID: n.ID, Peer: n.Action.Peer, Mode: n.Mode(),
-		State: Idle, Reason: n.reason, SPIIn: n.result.SPIIn, SPIOut: n.result.SPIOut,
-	})
+	m.emit(n.event(LayerDown, Idle, n.reason))
 }

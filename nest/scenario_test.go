@@ -546,3 +546,26 @@ func TestIdleEndsAndTrafficBegins(t *testing.T) {
 		t.Fatalf("rest is %v, a packet waits for it", w.state("rest"))
 	}
 }
+
+// Who waits for a silent peer hears of it, and of nothing that was given up.
+func TestWaitingIsToldWhileALayerIsBuilt(t *testing.T) {
+	w := newWorld(t, sampleOptions())
+	w.Need(web)
+	id := w.in(building)[0]
+	waiting := func() []Command {
+		w.m.Waiting(id, "no answer yet, try 2 of 5")
+		return w.m.Take()
+	}
+	want := Event{Kind: LayerRetry, Chain: "web", Layer: 1, ID: id, Peer: "sg1", State: Establishing, Reason: "no answer yet, try 2 of 5"}
+	if got := waiting(); len(got) != 1 || got[0] != Command(want) {
+		t.Errorf("while it is built: %+v, want %+v", got, want)
+	}
+	w.Done(id)
+	if got := waiting(); len(got) != 0 {
+		t.Errorf("when it is up: %+v", got)
+	}
+	w.Failed(w.in(building)[0])
+	if got := waiting(); len(got) != 0 {
+		t.Errorf("when it is on its way out: %+v", got)
+	}
+}

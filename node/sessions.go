@@ -2,6 +2,7 @@ package node
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"warren/ike"
@@ -38,6 +39,8 @@ func (n *Node) apply(ev ike.Event, now time.Time) {
 		n.sessionDown(e, now)
 	case ike.PathChanged:
 		n.pathChanged(e, now)
+	case ike.Retransmitted:
+		n.retransmitted(e)
 	case ike.SessionRekeyed:
 		n.log.Debug("IKE SA rekeyed", "session", e.ID)
 	}
@@ -48,6 +51,13 @@ func (n *Node) sessionUp(e ike.SessionUp) {
 		n.sessions[e.ID] = &session{id: e.ID}
 	}
 	n.log.Info("session up", "peer", e.Name, "id", e.Remote.String(), "remote", e.Path.Remote.String())
+}
+
+// retransmitted tells those who wait for a layer that its peer is silent.
+func (n *Node) retransmitted(e ike.Retransmitted) {
+	if s := n.sessions[e.ID]; s != nil && s.initiator {
+		n.nest.Waiting(s.layer, fmt.Sprintf("no answer from %v yet, try %d of %d", e.Path.Remote, e.Try, e.Tries))
+	}
 }
 
 func (n *Node) childUp(e ike.ChildUp, now time.Time) {
