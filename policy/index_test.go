@@ -23,6 +23,9 @@ func (l linear) check(t interface{ Fatalf(string, ...any) }, tables *Tables, f p
 		if r, ok := tables.Transport(f); ok {
 			got = slices.IndexFunc(tables.Transports(), func(o TransportRule) bool { return o.Name == r.Name })
 		}
+		if got >= 0 && &tables.Transports()[got] != first(tables.Transport(f)) {
+			t.Fatalf("%+v: rule %d is a copy", f, got)
+		}
 		if want := l.Transport(f); got != want {
 			t.Fatalf("%+v: transport rule %d, want %d", f, got, want)
 		}
@@ -38,6 +41,8 @@ func (l linear) check(t interface{ Fatalf(string, ...any) }, tables *Tables, f p
 		}
 	}
 }
+
+func first[R any](r *R, _ bool) *R { return r }
 
 // tunnels are rules with the matches of transport rules, through few gateways.
 func tunnels(rules []TransportRule) []TunnelRule {

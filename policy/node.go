@@ -32,7 +32,9 @@ type fork struct {
 // ranks is the place of each rule, by its number.
 type ranks []uint32
 
-func (r ranks) compare(a, b box) int { return cmp.Compare(r[a.rule], r[b.rule]) }
+func (r ranks) compare(a, b uint32) int { return cmp.Compare(r[a], r[b]) }
+
+func (r ranks) compareBoxes(a, b box) int { return r.compare(a.rule, b.rule) }
 
 // newNode indexes boxes, which are in order. It keeps none of them.
 func newNode(k key, boxes []box, f field) *node {
@@ -111,7 +113,7 @@ func (n *node) with(k key, b box, r ranks, at field) *node {
 		return newNode(k, []box{b}, at)
 	}
 	if n.fork == nil {
-		i, _ := slices.BinarySearchFunc(n.boxes, b, r.compare)
+		i, _ := slices.BinarySearchFunc(n.boxes, b, r.compareBoxes)
 		return newNode(k, slices.Insert(slices.Clone(n.boxes), i, b), at)
 	}
 	child := b.key(at)
@@ -121,7 +123,7 @@ func (n *node) with(k key, b box, r ranks, at field) *node {
 	}
 	c.put(n.branch(child).with(child, b, r, at+1))
 	if at == fieldDstPort {
-		i, _ := slices.BinarySearchFunc(n.heads, b, r.compare)
+		i, _ := slices.BinarySearchFunc(n.heads, b, r.compareBoxes)
 		c.heads = heads(slices.Insert(slices.Clone(n.heads), i, b))
 	}
 	return c
@@ -148,7 +150,7 @@ func (n *node) without(b box, r ranks) *node {
 	}
 	if slices.Contains(n.heads, b) {
 		all := c.all(nil)
-		slices.SortFunc(all, r.compare)
+		slices.SortFunc(all, r.compareBoxes)
 		c.heads = heads(all)
 	}
 	return c

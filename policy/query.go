@@ -16,11 +16,11 @@ type query struct {
 	proto        uint8
 	portless     bool // ports are not known, and not asked for
 	ranks        ranks
-	best         uint32                 // rank of the first match so far
-	accept       func(rank uint32) bool // nil accepts every rule; alike for all of a class
+	best         uint32                   // rank of the first match so far
+	accept       func(number uint32) bool // nil accepts every rule; alike for all of a class
 }
 
-func newQuery(f *packet.Flow, r ranks, accept func(rank uint32) bool) query {
+func newQuery(f *packet.Flow, r ranks, accept func(number uint32) bool) query {
 	return query{
 		fields: [numFields]key{
 			fieldDst: addrKey(f.Dst), fieldSrc: addrKey(f.Src), fieldProto: protoKey(f.Proto),
@@ -72,7 +72,7 @@ func (q *query) scan(boxes []box) {
 		if rank >= q.best {
 			return
 		}
-		if q.accept == nil || q.accept(rank) {
+		if q.accept == nil || q.accept(b.rule) {
 			q.best = rank
 			return
 		}

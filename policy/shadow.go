@@ -23,11 +23,12 @@ type Shadow struct {
 // Rules hidden only by several earlier ones together are not found.
 func (t *Tables) Unreachable(gateway func(peer string) []netip.Addr) []Shadow {
 	var out []Shadow
-	for i := range t.transport.rules {
-		r := &t.transport.rules[i]
+	rules := t.Transports()
+	for i := range rules {
+		r := &rules[i]
 		s := Shadow{Index: i, Rule: r.Name, Pos: r.Pos}
-		if j := slices.IndexFunc(t.transport.rules[:i], func(e TransportRule) bool { return e.Match.covers(&r.Match) }); j >= 0 {
-			s.By, s.ByPos = t.transport.rules[j].Name, t.transport.rules[j].Pos
+		if j := slices.IndexFunc(rules[:i], func(e TransportRule) bool { return e.Match.covers(&r.Match) }); j >= 0 {
+			s.By, s.ByPos = rules[j].Name, rules[j].Pos
 			out = append(out, s)
 		} else if r.Match.impossible() {
 			out = append(out, s)
@@ -38,14 +39,15 @@ func (t *Tables) Unreachable(gateway func(peer string) []netip.Addr) []Shadow {
 
 func (t *Tables) unreachableTunnels(gateway func(peer string) []netip.Addr) []Shadow {
 	var out []Shadow
-	for i := range t.tunnel.rules {
-		r := &t.tunnel.rules[i]
+	rules := t.Tunnels()
+	for i := range rules {
+		r := &rules[i]
 		hides := func(e TunnelRule) bool {
 			return e.Match.covers(&r.Match) && !r.Match.reaches(gateway, e.Via)
 		}
 		s := Shadow{Tunnel: true, Index: i, Rule: "via " + r.Via, Pos: r.Pos}
-		if j := slices.IndexFunc(t.tunnel.rules[:i], hides); j >= 0 {
-			s.By, s.ByPos = "via "+t.tunnel.rules[j].Via, t.tunnel.rules[j].Pos
+		if j := slices.IndexFunc(rules[:i], hides); j >= 0 {
+			s.By, s.ByPos = "via "+rules[j].Via, rules[j].Pos
 			out = append(out, s)
 		} else if r.Match.impossible() {
 			out = append(out, s)

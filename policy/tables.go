@@ -55,13 +55,14 @@ func tunnelKind(gateways map[string]uint32) kind[TunnelRule] {
 func (t *Tables) Default() Action { return t.def }
 
 // Transports are the transport rules in order. The caller must not change them.
-func (t *Tables) Transports() []TransportRule { return t.transport.rules }
+func (t *Tables) Transports() []TransportRule { return t.transport.inOrder() }
 
 // Tunnels are the tunnel rules in order. The caller must not change them.
-func (t *Tables) Tunnels() []TunnelRule { return t.tunnel.rules }
+func (t *Tables) Tunnels() []TunnelRule { return t.tunnel.inOrder() }
 
 // Transport is the first transport rule that matches f. A non-initial fragment
-// gets the strictest rule it could belong to.
+// gets the strictest rule it could belong to. The rule is Transports' own, not a
+// copy, if Transports was called before.
 func (t *Tables) Transport(f packet.Flow) (*TransportRule, bool) {
 	if f.Frag {
 		return t.transport.rule(t.fragment(&f))
@@ -76,7 +77,7 @@ func (t *Tables) Transport(f packet.Flow) (*TransportRule, bool) {
 // non-initial fragments would be the way around policy (RFC 4301, Section 7).
 func (t *Tables) fragment(f *packet.Flow) uint32 {
 	first := func(accept func(*TransportRule) bool) uint32 {
-		return t.transport.find(f, func(rank uint32) bool { return accept(&t.transport.rules[rank]) })
+		return t.transport.find(f, func(number uint32) bool { return accept(t.transport.rules[number]) })
 	}
 	whole := first(func(r *TransportRule) bool { return !r.Match.hasPorts() })
 	strict := first(func(r *TransportRule) bool { return r.Action == Protect || r.Action == Discard })
@@ -94,5 +95,5 @@ func (t *Tables) Tunnel(f packet.Flow, skip func(via string) bool) (*TunnelRule,
 	if skip == nil {
 		return t.tunnel.rule(t.tunnel.find(&f, nil))
 	}
-	return t.tunnel.rule(t.tunnel.find(&f, func(rank uint32) bool { return !skip(t.tunnel.rules[rank].Via) }))
+	return t.tunnel.rule(t.tunnel.find(&f, func(number uint32) bool { return !skip(t.tunnel.rules[number].Via) }))
 }
