@@ -108,7 +108,11 @@ func (e *Engine) finishAuth(sa *ikeSA, d Datagram, ps, resp []message.Payload, n
 	if no == nil {
 		no = c.build(e, sa, ps, now)
 	}
-	old := e.replacedBy(s, ps)
+	old := e.twins(s)
+	if message.GetNotify(ps, message.InitialContact) == nil {
+		e.thin(old, now)
+		old = nil
+	}
 	e.up(s, now)
 	for _, o := range old {
 		e.end(o, ending{reason: fmt.Sprintf("%v came back with INITIAL_CONTACT", s.remoteID), byPeer: true}, now)
@@ -129,12 +133,20 @@ func (e *Engine) finishAuth(sa *ikeSA, d Datagram, ps, resp []message.Payload, n
 	e.respond(sa, d, message.IKEAuth, append(resp, c.payloads...))
 }
 
-// replacedBy lists the sessions that an INITIAL_CONTACT makes void: those with
-// the same two identities (RFC 7296, Section 2.4).
-func (e *Engine) replacedBy(s *session, ps []message.Payload) []*session {
-	if message.GetNotify(ps, message.InitialContact) == nil {
-		return nil
+// maxTwins bounds the sessions of one identity.
+const maxTwins = 16
+
+// thin makes room for one more session beside twins, which are the oldest first.
+func (e *Engine) thin(twins []*session, now time.Time) {
+	twins = slices.DeleteFunc(twins, func(o *session) bool { return o.state == sessionClosing })
+	if len(twins) >= maxTwins {
+		e.closeSession(twins[0], ending{reason: fmt.Sprintf("%v has too many sessions", twins[0].remoteID)}, now)
 	}
+}
+
+// twins lists the sessions with the same two identities as s. An INITIAL_CONTACT
+// makes them void (RFC 7296, Section 2.4).
+func (e *Engine) twins(s *session) []*session {
 	var old []*session
 	for _, o := range e.order {
 		if o != s && !o.initiator && o.state != sessionHalfOpen &&

@@ -9,6 +9,7 @@ import (
 	"warren/ike/crypt"
 	"warren/ike/message"
 	"warren/policy"
+	"warren/sa"
 )
 
 // A peer may not pile up child SAs: neither new ones, nor rekeys whose DELETE
@@ -198,4 +199,59 @@ func TestNoRekeyWhileClosing(t *testing.T) {
 	p.settle()
 	p.advance(time.Minute)
 	p.i.empty()
+}
+
+// Whoever fails to authenticate takes a half-open place until it is forgotten,
+// and one source cannot take all of them.
+func TestHalfOpenPerSource(t *testing.T) {
+	a := acceptConfig(t)
+	p := newPair(t, a, func(_, r *Options) { r.MaxHalfOpen = 64 })
+	attacker := newEnd(t, "attacker", 99, Options{})
+	c := peerConfig(t)
+	c.PSK = []byte("wrong")
+	for range 100 {
+		if _, err := attacker.e.Initiate(c, p.now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for out := attacker.take(); len(out) > 0; out = attacker.take() { // IKE_SA_INIT, then IKE_AUTH
+		for _, d := range out {
+			d.Path.Local, d.Path.Remote = d.Path.Remote, d.Path.Local
+			p.r.e.Receive(d, p.now)
+			for _, r := range p.r.take() {
+				r.Path.Local, r.Path.Remote = r.Path.Remote, r.Path.Local
+				attacker.e.Receive(r, p.now)
+			}
+		}
+	}
+	if n := count[SessionFailed](p.r); n != 16 || p.r.e.halfOpen != 16 || len(p.r.e.sas) != 16 {
+		t.Errorf("%d attempts failed, %d count as half-open, %d IKE SAs; want 16", n, p.r.e.halfOpen, len(p.r.e.sas))
+	}
+	other := peerConfig(t)
+	other.Local = netip.MustParseAddrPort("192.0.2.101:500")
+	p.establish(other)
+	p.close()
+	if len(p.r.e.halfFrom) != 0 {
+		t.Errorf("left: %v", p.r.e.halfFrom)
+	}
+}
+
+// One identity cannot pile up sessions: the oldest goes.
+func TestSessionsPerIdentityBounded(t *testing.T) {
+	p := newPair(t, acceptConfig(t))
+	p.r.quiet = true
+	for i := range 20 {
+		c := peerConfig(t)
+		c.Name, c.Layer, c.NoInitialContact = "sg1", sa.Layer(200+i), true
+		if _, err := p.i.e.Initiate(c, p.now); err != nil {
+			t.Fatal(err)
+		}
+		p.advance(5 * time.Second)
+	}
+	if n := len(p.r.e.Sessions()); n != maxTwins || count[SessionDown](p.r) != 4 || len(p.i.e.Sessions()) != maxTwins {
+		t.Errorf("%d sessions, %d ended", n, count[SessionDown](p.r))
+	}
+	if first := p.r.e.order[0].id; first != 5 {
+		t.Errorf("session %d is the oldest, want 5", first)
+	}
 }

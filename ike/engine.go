@@ -3,6 +3,7 @@ package ike
 import (
 	"encoding/binary"
 	"io"
+	"net/netip"
 	"time"
 
 	"warren/esp"
@@ -18,6 +19,7 @@ type Engine struct {
 	sas      map[message.SPI]*ikeSA
 	inits    map[initKey]*ikeSA // answered IKE_SA_INIT requests, for their repetitions
 	halfOpen int
+	halfFrom map[netip.Prefix]int // of them, by source
 	cookies  *crypt.Cookies
 	rotateAt time.Time
 	replies  bucket
@@ -41,6 +43,7 @@ func New(o Options) (*Engine, error) {
 		sessions: make(map[SessionID]*session),
 		sas:      make(map[message.SPI]*ikeSA),
 		inits:    make(map[initKey]*ikeSA),
+		halfFrom: make(map[netip.Prefix]int),
 		cookies:  cookies,
 		replies:  bucket{rate: o.UnprotectedReplies},
 	}, nil

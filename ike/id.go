@@ -80,8 +80,9 @@ func printable(s string) string {
 
 // Matches reports whether id is one that pattern, in the syntax of path.Match,
 // stands for. Names are compared without regard to case. A pattern with
-// wildcards matches names only, so that "*" does not stand for opaque bytes
-// that merely look like a name.
+// wildcards matches names only, and one with @ inside email addresses only, so
+// that nobody gets in under a name that merely looks like an id of another type.
+// "*" alone stands for everyone.
 func (id ID) Matches(pattern string) bool {
 	if !id.IsValid() || id.Type == message.IDNull {
 		return false
@@ -89,10 +90,14 @@ func (id ID) Matches(pattern string) bool {
 	if want, err := ParseID(pattern); err == nil && want.Type == id.Type && want.fold() == id.fold() {
 		return true
 	}
-	if id.Type != message.IDFQDN && id.Type != message.IDEmail {
-		return pattern == "*"
+	isName := id.Type == message.IDFQDN || id.Type == message.IDEmail
+	if pattern == "*" {
+		return !isName || !strings.ContainsRune(id.Data, 0)
 	}
-	if strings.ContainsRune(id.Data, 0) {
+	pattern = strings.TrimPrefix(pattern, "@")
+	email := strings.Contains(pattern, "@")
+	if !isName || email != (id.Type == message.IDEmail) || strings.ContainsRune(id.Data, 0) ||
+		!strings.ContainsAny(pattern, `*?[\\`) {
 		return false
 	}
 	ok, err := path.Match(strings.ToLower(pattern), strings.ToLower(id.Data))

@@ -2,6 +2,7 @@ package ike
 
 import (
 	"crypto/sha256"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -106,14 +107,14 @@ func (e *Engine) age(sa *ikeSA, now time.Time) {
 }
 
 // closeSA takes sa out of its session and wipes its keys. If it answered a
-// request, it stays around to repeat that answer, which may have been lost.
+// request, it stays around to repeat that answer, which may have been lost; one
+// whose peer failed to authenticate counts as half-open until then.
 func (e *Engine) closeSA(sa *ikeSA, now time.Time) {
 	if sa.state == saClosed {
 		return
 	}
 	s := sa.sess
 	s.sas = slices.DeleteFunc(s.sas, func(o *ikeSA) bool { return o == sa })
-	e.setHalfOpen(sa, false)
 	out, queue := sa.out, sa.queue
 	sa.out, sa.queue, sa.state = nil, nil, saClosed
 	if out != nil {
@@ -135,6 +136,7 @@ func (e *Engine) closeSA(sa *ikeSA, now time.Time) {
 }
 
 func (e *Engine) forgetSA(sa *ikeSA) {
+	e.setHalfOpen(sa, false)
 	delete(e.sas, sa.own())
 	if sa.initKey != nil {
 		delete(e.inits, *sa.initKey)
@@ -146,9 +148,28 @@ func (e *Engine) setHalfOpen(sa *ikeSA, half bool) {
 	if sa.counted == half {
 		return
 	}
+	from := source(sa.sess.proven)
 	if sa.counted = half; half {
 		e.halfOpen++
-	} else {
-		e.halfOpen--
+		e.halfFrom[from]++
+		return
 	}
+	e.halfOpen--
+	if e.halfFrom[from]--; e.halfFrom[from] == 0 {
+		delete(e.halfFrom, from)
+	}
+}
+
+// source is what one peer may be assumed to send from.
+func source(a netip.Addr) netip.Prefix {
+	if a = a.Unmap(); a.Is6() {
+		return netip.PrefixFrom(a.WithZone(""), 64).Masked()
+	}
+	return netip.PrefixFrom(a, 32)
+}
+
+// crowded reports whether no further IKE SA from a may be half-open: one source,
+// though it answers cookies, may not take all places.
+func (e *Engine) crowded(a netip.Addr) bool {
+	return e.halfOpen >= e.opt.MaxHalfOpen || e.halfFrom[source(a)] >= max(e.opt.MaxHalfOpen/8, 16)
 }

@@ -76,7 +76,7 @@ func (e *Engine) initRequest(d Datagram, now time.Time) {
 		e.challenge(d, m.Header, in.nonce)
 		return
 	}
-	if e.halfOpen >= e.opt.MaxHalfOpen {
+	if e.crowded(d.Path.Remote.Addr()) {
 		return
 	}
 	if err := e.acceptInit(d, m, in, key, now); err != nil {

@@ -68,7 +68,8 @@ type Options struct {
 	CookieThreshold int
 
 	// MaxHalfOpen bounds the half-open IKE SAs of a responder. Zero means
-	// 1024. Beyond it even requests with a good cookie are dropped.
+	// 1024. Beyond it even requests with a good cookie are dropped, and beyond
+	// an eighth of it, but at least 16, those from one address or IPv6 /64.
 	MaxHalfOpen int
 
 	// MaxChildren bounds the child SAs of a session, with those that are being
