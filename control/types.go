@@ -51,8 +51,8 @@ type Chain struct {
 	Name        string  `json:"name"`
 	Rule        string  `json:"rule"`
 	State       string  `json:"state"`
-	Wanted      bool    `json:"wanted"` // `start: now`, `up`, or traffic asked for it
-	Reason      string  `json:"reason"`
+	Wanted      bool    `json:"wanted"`       // `start: now`, `up`, or traffic asked for it
+	Reason      string  `json:"reason"`       // of the last failure, until the chain is up
 	FailedLayer int     `json:"failed_layer"` // 0: none
 	MTU         int     `json:"mtu"`          // the largest packet it carries whole
 	Layers      []Layer `json:"layers"`

@@ -84,6 +84,8 @@ web  up  mtu 1246
 
 rest  failed  (layer 2: no answer from 198.51.100.1:500)
 
+again  establishing  (last: layer 1: no answer from 192.0.2.1:500)
+
 accepted
   carol.example  tunnel  up  from 192.0.2.9  virtual ip 10.99.1.7  spi in 0x1 out 0x2
     in 1 packets, 100 B  out 2 packets, 200 B
@@ -99,6 +101,7 @@ func TestStatusTree(t *testing.T) {
 			{Name: "web", State: control.StateUp, MTU: 1246,
 				Layers: []control.Layer{layer(1, "sg1", "tunnel", "up"), layer(2, "bob", "transport", "up")}},
 			{Name: "rest", State: control.StateFailed, FailedLayer: 2, Reason: "no answer from\n198.51.100.1:500"},
+			{Name: "again", State: control.StateEstablishing, FailedLayer: 1, Reason: "no answer from 192.0.2.1:500"},
 		},
 		Accepted: []control.Accepted{{Peer: "carol.example", Mode: "tunnel", State: "up", Remote: "192.0.2.9", VirtualIP: "10.99.1.7",
 			SPIIn: "0x1", SPIOut: "0x2", PacketsIn: 1, BytesIn: 100, PacketsOut: 2, BytesOut: 200}},

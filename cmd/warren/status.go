@@ -95,17 +95,30 @@ func (a *app) printChain(c control.Chain) {
 	if c.MTU > 0 {
 		a.printf("  mtu %d", c.MTU)
 	}
-	if c.Reason != "" {
-		at := ""
-		if c.FailedLayer > 0 {
-			at = fmt.Sprintf("layer %d: ", c.FailedLayer)
-		}
-		a.printf("  (%s%s)", at, oneLine(c.Reason))
+	if r := reason(c); r != "" {
+		a.printf("  (%s)", r)
 	}
 	a.printf("\n")
 	for i, l := range c.Layers {
 		a.printLayer(l, strings.Repeat("   ", i), i < len(c.Layers)-1)
 	}
+}
+
+// reason is why c is not up, or why it was not the last time, if it is being
+// built again.
+func reason(c control.Chain) string {
+	if c.Reason == "" {
+		return ""
+	}
+	text := oneLine(c.Reason)
+	if c.FailedLayer > 0 {
+		text = fmt.Sprintf("layer %d: %s", c.FailedLayer, text)
+	}
+	switch c.State {
+	case control.StateFailed, control.StateDegraded, control.StateRollingBack:
+		return text
+	}
+	return "last: " + text
 }
 
 // printLayer draws a layer inside the ones before it.
