@@ -8,6 +8,17 @@
 // an earlier rule hides. It does not implement OPAQUE, ICMP type and code as
 // selectors of rules, or names other than addresses: config resolves those.
 //
+// Tables find a rule through an index: boxes of one prefix, one protocol and one
+// range of ports on each side are divided by destination, source, protocol and
+// ports in turn, each by the exact lengths of prefix that occur. A box is kept
+// once, so the index grows with the rules and not with their overlap. Among
+// 100,000 rules like those of ClassBench a rule takes about 170 bytes in the
+// index, and 210 for itself and its place (TestMemoryPerRule); a change copies
+// 16 bytes per rule and the path to its boxes. What is slow: a rule with more
+// than 256 combinations of values stays out of the index and is tried on its
+// own, as are port ranges across a large power of two that differ in nothing
+// else.
+//
 // Everything here is a value or immutable once built, so any goroutine may read
 // it. What a match leads to is package nest's business.
 package policy

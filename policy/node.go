@@ -38,6 +38,15 @@ func (r ranks) compareBoxes(a, b box) int { return r.compare(a.rule, b.rule) }
 
 // newNode indexes boxes, which are in order. It keeps none of them.
 func newNode(k key, boxes []box, f field) *node {
+	if len(boxes) == 1 {
+		// Most nodes are so: one allocation and fewer cache misses.
+		one := &struct {
+			node
+			box [1]box
+		}{box: [1]box{boxes[0]}}
+		one.node = node{key: k, first: boxes[0].rule, boxes: one.box[:]}
+		return &one.node
+	}
 	n := &node{key: k, first: boxes[0].rule}
 	if len(boxes) <= leafSize || f == numFields {
 		n.boxes = slices.Clone(boxes)
