@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"math/rand/v2"
-	"net/netip"
 
 	"warren/packet"
 )
@@ -21,7 +20,7 @@ type flowCache[T any] struct {
 	limit   int
 	gen     uint64 // of the newest entry
 	used    int    // entries of that generation
-	seed    [2]uint64
+	seed    [4]uint64
 }
 
 type flowEntry[T any] struct {
@@ -36,7 +35,7 @@ func newFlowCache[T any](limit int) *flowCache[T] {
 	return &flowCache[T]{
 		entries: make([]flowEntry[T], min(limit, 1024)),
 		limit:   limit,
-		seed:    [2]uint64{rand.Uint64() | 1, rand.Uint64() | 1},
+		seed:    [4]uint64{rand.Uint64(), rand.Uint64(), rand.Uint64(), rand.Uint64()},
 	}
 }
 
@@ -90,27 +89,22 @@ func (c *flowCache[T]) bucket(f *packet.Flow) []flowEntry[T] {
 }
 
 // hash mixes the flow with a seed that peers do not know, so that they cannot
-// aim at one bucket.
+// aim at one bucket. The two addresses do not wait for each other.
 func (c *flowCache[T]) hash(f *packet.Flow) uint64 {
-	h := c.mixAddr(c.seed[0], f.Src)
-	h = c.mixAddr(h, f.Dst)
 	rest := uint64(f.Proto)<<32 | uint64(f.SrcPort)<<16 | uint64(f.DstPort)
 	if f.Frag {
 		rest |= 1 << 40
 	}
-	h = c.mix(h, rest)
+	src, dst := f.Src.As16(), f.Dst.As16()
+	s := &c.seed
+	h := fold(half(src[:8])^s[0], half(src[8:])^s[1]) ^ fold(half(dst[:8])^s[2], half(dst[8:])^s[3])
 	// One step of wyhash does not spread neighbouring ports under every seed.
-	hi, lo := bits.Mul64(h^c.seed[0], 0xd6e8feb86659fd93)
+	return fold(fold(h^s[0], rest^s[2])^s[1], 0xd6e8feb86659fd93)
+}
+
+func half(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }
+
+func fold(a, b uint64) uint64 {
+	hi, lo := bits.Mul64(a, b)
 	return hi ^ lo
-}
-
-func (c *flowCache[T]) mixAddr(h uint64, a netip.Addr) uint64 {
-	b := a.As16()
-	h = c.mix(h, binary.LittleEndian.Uint64(b[:8]))
-	return c.mix(h, binary.LittleEndian.Uint64(b[8:]))
-}
-
-func (c *flowCache[T]) mix(h, v uint64) uint64 {
-	hi, lo := bits.Mul64(h^v^0x9e3779b97f4a7c15, c.seed[1])
-	return hi ^ lo ^ v
 }
