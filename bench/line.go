@@ -63,17 +63,24 @@ func newLine(ctx context.Context, l *lab.Lab, n int) (*line, error) {
 // last is the host with the target.
 func (ln *line) last() *lab.Node { return ln.hosts[len(ln.hosts)-1] }
 
-// mtuOf reads a device's MTU.
-func mtuOf(ctx context.Context, n *lab.Node, device string) (int, error) {
-	out, err := n.Run(ctx, "cat", "/sys/class/net/"+device+"/mtu")
+// numberOf reads a number of a device: "mtu", "statistics/tx_bytes".
+func numberOf(ctx context.Context, n *lab.Node, device, what string) (int64, error) {
+	out, err := n.Run(ctx, "cat", "/sys/class/net/"+device+"/"+what)
 	if err != nil {
 		return 0, err
 	}
-	mtu, err := strconv.Atoi(strings.TrimSpace(out))
+	v, err := strconv.ParseInt(strings.TrimSpace(out), 10, 64)
 	if err != nil {
-		return 0, fmt.Errorf("bench: MTU of %s: %w", device, err)
+		return 0, fmt.Errorf("bench: %s of %s: %w", what, device, err)
 	}
-	return mtu, nil
+	return v, nil
+}
+
+// mtuFrom takes the MTU from the path's device.
+func (p *path) mtuFrom(ctx context.Context) error {
+	mtu, err := numberOf(ctx, p.from, p.device, "mtu")
+	p.mtu = int(mtu)
+	return err
 }
 
 func startVeth(ctx context.Context, l *lab.Lab, _ Tools) (*path, error) {
@@ -81,6 +88,6 @@ func startVeth(ctx context.Context, l *lab.Lab, _ Tools) (*path, error) {
 	if err != nil {
 		return nil, err
 	}
-	mtu, err := mtuOf(ctx, ln.sender, lab.Device(ln.last()))
-	return &path{from: ln.sender, to: ln.last(), target: target(), mtu: mtu}, err
+	p := &path{from: ln.sender, to: ln.last(), target: target(), device: lab.Device(ln.last())}
+	return p, p.mtuFrom(ctx)
 }

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	iperfPort = 5201
+	iperfPort = 5200 // and the number of streams: a server may still tidy up after the last transfer
 	blastPort = 7777
 
 	idleEvery   = 2 * time.Millisecond
@@ -35,8 +35,10 @@ type session struct {
 
 // measure does everything that can be done, and says what could not.
 func (s *session) measure(ctx context.Context) error {
-	if _, err := s.path.to.StartIperfServer(iperfPort); err != nil {
-		return err
+	for _, streams := range []int{1, 4} {
+		if _, err := s.path.to.StartIperfServer(iperfPort + streams); err != nil {
+			return err
+		}
 	}
 	steps := []func(context.Context) error{s.idle, s.oneStream, s.fourStreams}
 	for _, size := range Sizes() {
@@ -95,25 +97,42 @@ func (s *session) fourStreams(ctx context.Context) error {
 }
 
 func (s *session) tcp(ctx context.Context, streams int, rate, cpu string) error {
-	before, err := cpuNow(s.path.pids())
+	before, err := s.usage(ctx)
 	if err != nil {
 		return err
 	}
-	res, err := s.path.from.Iperf(ctx, s.path.target, iperfPort, "--time", strconv.Itoa(s.opt.Seconds), "--parallel", strconv.Itoa(streams))
+	res, err := s.path.from.Iperf(ctx, s.path.target, iperfPort+streams, "--time", strconv.Itoa(s.opt.Seconds), "--parallel", strconv.Itoa(streams))
 	if err != nil {
 		return err
 	}
-	after, err := cpuNow(s.path.pids())
+	after, err := s.usage(ctx)
 	if err != nil {
 		return err
+	}
+	if sent := after.sent - before.sent; sent < res.Bytes {
+		return fmt.Errorf("bench: %s carried %d of %d bytes: the others have gone past it", s.path.device, sent, res.Bytes)
 	}
 	s.set(rate, res.BitsPerSec)
-	used, gigabits := after.minus(before), float64(res.Bytes)*8/1e9
+	used, gigabits := after.cpu.minus(before.cpu), float64(res.Bytes)*8/1e9
 	s.set(cpu, used.machine/gigabits)
 	if rate == TCP4 {
 		s.set(Daemons4, used.daemons/gigabits)
 	}
 	return nil
+}
+
+// usage is what was spent so far.
+type usage struct {
+	cpu  cpuTime
+	sent int64 // bytes by the path's device
+}
+
+func (s *session) usage(ctx context.Context) (u usage, err error) {
+	if u.sent, err = numberOf(ctx, s.path.from, s.path.device, "statistics/tx_bytes"); err != nil {
+		return u, err
+	}
+	u.cpu, err = cpuNow(s.path.pids())
+	return u, err
 }
 
 // udp searches the loss-free rate of packets of one size, or of the largest

@@ -15,8 +15,8 @@ const pageHow = `## How to read it
 
 * Each cell of the first table is a ratio of medians; in parentheses the least and the most of the ratios of single rounds. RTT and
   CPU are better when lower.
-* UDP is the highest rate that loses at most %s of its packets, found by search with a sender that makes one system call for up to
-  64 packets%s and a receiver that counts super-packets. Where the path's MTU is too small for 1350 bytes, the largest payload that
+* UDP is the highest rate that loses at most %s of its packets and has at most 5 %% of a trial's under way when its last one is sent,
+  found by search with a sender that makes one system call for up to 64 packets%s and a receiver that counts super-packets. Where the path's MTU is too small for 1350 bytes, the largest payload that
   is not fragmented was sent (third table). "≥" means that the sender was the limit.
 * RTT is the median of pings; under load while four TCP streams run.
 * CPU is seconds of all cores for 10⁹ bits of TCP, traffic generators and kernel included; "daemons" is the share of the system's

@@ -86,6 +86,9 @@ func TestMarkdown(t *testing.T) {
 			t.Errorf("the page lacks %q", want)
 		}
 	}
+	if strings.Contains(page, "≥ 7.5") {
+		t.Error("another system's sender was the limit")
+	}
 	if strings.Contains(page, "long log") {
 		t.Error("the page quotes a whole log")
 	}

@@ -29,7 +29,7 @@ func startStrongSwan(ctx context.Context, l *lab.Lab, _ Tools) (*path, error) {
 	if err := cl.Initiate(ctx); err != nil {
 		return nil, err
 	}
-	mtu, err := mtuOf(ctx, ln.sender, charonDevice)
-	return &path{from: ln.sender, to: ln.last(), target: target(), mtu: mtu, suite: "aes128gcm16",
-		daemons: []*lab.Process{cl.Process, gw.Process}}, err
+	p := &path{from: ln.sender, to: ln.last(), target: target(), device: charonDevice, suite: "aes128gcm16",
+		daemons: []*lab.Process{cl.Process, gw.Process}}
+	return p, p.mtuFrom(ctx)
 }

@@ -33,6 +33,7 @@ type Tools struct {
 type path struct {
 	from, to *lab.Node
 	target   netip.Addr
+	device   string // the sender's, which all that goes to the target must take
 	mtu      int
 	suite    string
 	daemons  []*lab.Process

@@ -15,6 +15,8 @@ const (
 	upWithin  = 20 * time.Second
 	ownAddr   = "10.200.0.1/32"
 	senderID  = "sender.example"
+
+	warrenDevice = "warren0"
 )
 
 // startTransport is warren without tunnels: ESP in transport mode between two
@@ -37,7 +39,7 @@ func startTransport(ctx context.Context, l *lab.Lab, _ Tools) (*path, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &path{from: ln.sender, to: ln.last(), target: to, daemons: []*lab.Process{sender.Process, receiver.Process}}
+	p := &path{from: ln.sender, to: ln.last(), target: to, device: warrenDevice, daemons: []*lab.Process{sender.Process, receiver.Process}}
 	return p, p.await(ctx, sender)
 }
 
@@ -49,7 +51,7 @@ func startTunnels(ctx context.Context, l *lab.Lab, n int) (*path, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &path{from: ln.sender, to: ln.last(), target: target()}
+	p := &path{from: ln.sender, to: ln.last(), target: target(), device: warrenDevice}
 	for k := 1; k <= n; k++ {
 		gw, err := ln.startGateway(ctx, k)
 		if err != nil {

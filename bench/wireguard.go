@@ -55,7 +55,7 @@ func startWireGuard(ctx context.Context, l *lab.Lab, tools Tools) (*path, error)
 			return nil, fmt.Errorf("bench: wireguard key: %w", err)
 		}
 	}
-	p := &path{from: a.node, to: b.node, target: b.inner, mtu: wgMTU, suite: "chacha20poly1305"}
+	p := &path{from: a.node, to: b.node, target: b.inner, device: wgDevice, mtu: wgMTU, suite: "chacha20poly1305"}
 	for _, e := range [][2]wgEnd{{a, b}, {b, a}} {
 		daemon, err := e[0].start(ctx, tools.WireGuard, e[1])
 		if err != nil {

@@ -44,6 +44,9 @@ func TestTry(t *testing.T) {
 			if got.Packets < 30 || got.Packets > 260 || got.Received != got.Packets {
 				t.Errorf("offered %d, want about 200; received %d", got.Packets, got.Received)
 			}
+			if got.Prompt < got.Packets/2 {
+				t.Errorf("%d of %d were there at the end", got.Prompt, got.Packets)
+			}
 		})
 	}
 }

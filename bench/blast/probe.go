@@ -11,6 +11,7 @@ const (
 type Trial struct {
 	Offered
 	Received int
+	Prompt   int // of them, how many were there when the last one was sent
 }
 
 // Loss is the part of the packets that did not arrive, 0 to 1.
@@ -21,11 +22,21 @@ func (t Trial) Loss() float64 {
 	return 1 - float64(t.Received)/float64(t.Packets)
 }
 
+// Late is the part of the packets that came only when no more were sent, 0 to 1.
+// A path that is slower than the rate has them in its queues, which hold
+// thousands: a short trial would lose none.
+func (t Trial) Late() float64 {
+	if t.Packets == 0 {
+		return 1
+	}
+	return max(0, float64(t.Received-t.Prompt)/float64(t.Packets))
+}
+
 // Try offers a load and waits until no more of it arrives.
 func Try(s *Sender, r *Receiver, l Load) (Trial, error) {
 	r.Begin(l.Run)
 	o, err := s.Run(l)
-	t := Trial{Offered: o}
+	t := Trial{Offered: o, Prompt: r.Count()}
 	if err != nil {
 		return t, err
 	}

@@ -29,6 +29,9 @@ type Limits struct {
 	// Loss is what still counts as loss-free. Zero means one packet in a thousand:
 	// on a machine shared with others every rate loses some now and then.
 	Loss float64
+	// Late is how much may still be under way when a trial's last packet was sent.
+	// Zero means one packet in twenty.
+	Late float64
 	// Tries is how often a rate is tried until it is bad. Zero means 2.
 	Tries int
 }
@@ -38,6 +41,7 @@ func (l Limits) withDefaults() Limits {
 	l.Min = cmp.Or(l.Min, 100)
 	l.Precision = cmp.Or(l.Precision, 0.05)
 	l.Loss = cmp.Or(l.Loss, 0.001)
+	l.Late = cmp.Or(l.Late, 0.05)
 	l.Tries = cmp.Or(l.Tries, 2)
 	return l
 }
@@ -49,7 +53,7 @@ type Found struct {
 	Trials int
 }
 
-// Search finds the highest rate that try carries without loss: it doubles or
+// Search finds the highest rate that try carries without loss or delay: it doubles or
 // halves the rate until it has a good and a bad one, and then halves the
 // distance between the two on a logarithmic scale.
 func Search(l Limits, try func(rate float64) (Trial, error)) (Found, error) {
@@ -128,7 +132,7 @@ func (s *search) good(rate float64) (good, short bool, err error) {
 		if err != nil {
 			return false, false, err
 		}
-		if t.Loss() > s.limits.Loss {
+		if t.Loss() > s.limits.Loss || t.Late() > s.limits.Late {
 			continue
 		}
 		s.found.Rate = max(s.found.Rate, t.Rate())

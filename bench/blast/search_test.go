@@ -11,13 +11,15 @@ import (
 // offers at most so much. The first trial of each rate loses packets if flaky.
 type path struct {
 	capacity, sender float64
+	queue            float64 // packets that it holds rather than lose
 	flaky            bool
 	seen             map[float64]bool
 }
 
 func (p *path) try(rate float64) (Trial, error) {
 	offered := min(rate, p.sender)
-	t := Trial{Offered: Offered{Packets: int(offered), Took: time.Second}, Received: int(min(offered, p.capacity))}
+	prompt := min(offered, p.capacity)
+	t := Trial{Offered: Offered{Packets: int(offered), Took: time.Second}, Received: int(min(offered, prompt+p.queue)), Prompt: int(prompt)}
 	if p.flaky && !p.seen[rate] {
 		p.seen[rate] = true
 		t.Received = t.Packets / 2
@@ -39,6 +41,7 @@ func TestSearch(t *testing.T) {
 		"below the minimum":     {path{capacity: 20, sender: 1e6}, 0, false},
 		"the sender is slower":  {path{capacity: inf, sender: 700_000}, 700_000, true},
 		"the sender at once":    {path{capacity: inf, sender: 9_000}, 9_000, true},
+		"queues a second":       {path{capacity: 50_000, sender: 1e6, queue: 50_000}, 52_600, false},
 		"loses at first":        {path{capacity: 50_000, sender: 1e6, flaky: true, seen: map[float64]bool{}}, 50_000, false},
 		"slow and loses, twice": {path{capacity: inf, sender: 90_000, flaky: true, seen: map[float64]bool{}}, 90_000, true},
 	}
