@@ -45,7 +45,7 @@ func LoadWith(path string, opt Options) (*Config, error) {
 func Check(path string, opt Options) (*Config, Problems) {
 	src, err := readFile(path)
 	if err != nil {
-		return &Config{Path: path}, Problems{{File: path, Severity: SeverityError, Message: err.Error(), Fix: "name a configuration with -c FILE"}}
+		return &Config{Path: path}, Problems{{File: path, Severity: SeverityError, Message: err.Error(), Fix: unreadable(err)}}
 	}
 	info, err := os.Stat(path)
 	mode := fs.FileMode(0)
@@ -92,6 +92,14 @@ func readFile(path string) ([]byte, error) {
 		return nil, fmt.Errorf("cannot read it: %w", plain(err))
 	}
 	return src, nil
+}
+
+// unreadable is the way out when the file cannot be read because of err.
+func unreadable(err error) string {
+	if errors.Is(err, fs.ErrPermission) {
+		return "run as root, or make it readable"
+	}
+	return "name a configuration with -c FILE"
 }
 
 // plain is the system's word in err.
