@@ -87,13 +87,13 @@ func (ps Problems) Error() string {
 	case 0:
 		return "config: no errors"
 	case 1:
-		return errs[0].oneLine()
+		return errs[0].OneLine()
 	}
-	return fmt.Sprintf("%s (and %d more: run warren check)", errs[0].oneLine(), len(errs)-1)
+	return fmt.Sprintf("%s (and %d more: run warren check)", errs[0].OneLine(), len(errs)-1)
 }
 
-// oneLine is the problem and the way out without the source.
-func (p Problem) oneLine() string {
+// OneLine is the problem and the way out without the source.
+func (p Problem) OneLine() string {
 	if p.Fix == "" {
 		return p.String()
 	}

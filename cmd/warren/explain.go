@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -30,7 +31,7 @@ func (a *app) explainCommand() *cobra.Command {
 			}
 			c, err := config.LoadWith(path, config.Options{NoSecrets: true, NoChecks: true})
 			if err != nil {
-				return a.badConfig(err)
+				return a.badConfig(err, config.Problem.Detail)
 			}
 			flow, err := parseFlow(c, args, sport)
 			if err != nil {
@@ -43,8 +44,8 @@ func (a *app) explainCommand() *cobra.Command {
 	return cmd
 }
 
-// badConfig prints every error of a configuration in full.
-func (a *app) badConfig(err error) error {
+// badConfig prints every error of a configuration as text says.
+func (a *app) badConfig(err error, text func(config.Problem) string) error {
 	var problems config.Problems
 	if !errors.As(err, &problems) {
 		return err
@@ -56,7 +57,7 @@ func (a *app) badConfig(err error) error {
 		return &endError{exitFailed, nil}
 	}
 	for _, p := range problems.Errors() {
-		_, _ = a.err.Write([]byte("warren: " + p.Detail()))
+		fmt.Fprintf(a.err, "warren: %s\n", strings.TrimSuffix(text(p), "\n"))
 	}
 	return &endError{exitFailed, nil}
 }

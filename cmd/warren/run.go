@@ -36,7 +36,7 @@ func (a *app) run(ctx context.Context, path string, level slog.Level) error {
 	log := a.logger(level)
 	c, err := config.Load(path)
 	if err != nil {
-		return a.badConfig(err)
+		return a.badConfig(err, config.Problem.OneLine)
 	}
 	for _, w := range c.Warnings {
 		log.Warn(w.Message, "at", w.Place(), "fix", w.Fix)
