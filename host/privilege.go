@@ -19,35 +19,61 @@ const (
 	LowPorts               // UDP port 500
 )
 
-// CheckPrivileges says what this process lacks to run a node, one line for each
-// thing, with the way out.
+// CheckPrivileges says in one line what this process lacks to run a node, with
+// the way out.
 func CheckPrivileges(needs ...Need) error {
 	caps, err := capabilities()
 	if err != nil {
 		return err
 	}
-	var errs []error
-	if caps&(1<<unix.CAP_NET_ADMIN) == 0 {
-		errs = append(errs, lacking("CAP_NET_ADMIN", "cap_net_admin"))
-	}
-	for _, n := range needs {
-		switch {
-		case n == RawSockets && caps&(1<<unix.CAP_NET_RAW) == 0:
-			errs = append(errs, lacking("CAP_NET_RAW", "cap_net_raw"))
-		case n == LowPorts && caps&(1<<unix.CAP_NET_BIND_SERVICE) == 0 && firstFreePort() > 500:
-			errs = append(errs, lacking("CAP_NET_BIND_SERVICE", "cap_net_bind_service"))
-		}
-	}
-	return errors.Join(append(errs, checkTUN("/dev/net/tun"))...)
-}
-
-func lacking(name, file string) error {
 	exe, err := os.Executable()
 	if err != nil {
 		exe = "the program"
 	}
-	return fmt.Errorf("host: no %s: run as root, or grant it: setcap %s+ep %s", name, file, exe)
+	return privilegeError(lacking(caps, firstFreePort(), needs), exe, checkTUN("/dev/net/tun"))
 }
+
+// lacking names the capabilities that are needed and not in caps.
+func lacking(caps uint64, firstFree int, needs []Need) []string {
+	var names []string
+	want := func(bit int, name string) {
+		if caps&(1<<bit) == 0 {
+			names = append(names, name)
+		}
+	}
+	want(unix.CAP_NET_ADMIN, "CAP_NET_ADMIN")
+	for _, n := range needs {
+		switch {
+		case n == RawSockets:
+			want(unix.CAP_NET_RAW, "CAP_NET_RAW")
+		case n == LowPorts && firstFree > 500:
+			want(unix.CAP_NET_BIND_SERVICE, "CAP_NET_BIND_SERVICE")
+		}
+	}
+	return names
+}
+
+// privilegeError puts what is missing into one line.
+func privilegeError(missing []string, exe string, tun error) error {
+	if len(missing) == 0 {
+		if tun != nil {
+			return fmt.Errorf("host: %w", tun)
+		}
+		return nil
+	}
+	grant := "it"
+	if len(missing) > 1 {
+		grant = "them"
+	}
+	err := fmt.Errorf("host: no %s: run as root, or grant %s: setcap %s+ep %s",
+		strings.Join(missing, ", "), grant, strings.ToLower(strings.Join(missing, ",")), exe)
+	if tun != nil && !errors.Is(tun, errTUNGuarded) {
+		return fmt.Errorf("%w; and %w", err, tun)
+	}
+	return err
+}
+
+var errTUNGuarded = errors.New("may not be opened")
 
 func checkTUN(path string) error {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
@@ -55,11 +81,11 @@ func checkTUN(path string) error {
 	case err == nil:
 		return f.Close()
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENODEV), errors.Is(err, unix.ENXIO):
-		return fmt.Errorf("host: no %s: modprobe tun, or in a container: --device /dev/net/tun --cap-add NET_ADMIN", path)
+		return fmt.Errorf("no %s: modprobe tun, or in a container: --device /dev/net/tun --cap-add NET_ADMIN", path)
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("host: %s may not be opened: run as root, or in a container: --device /dev/net/tun", path)
+		return fmt.Errorf("%s %w: run as root, or in a container: --device /dev/net/tun", path, errTUNGuarded)
 	}
-	return fmt.Errorf("host: %w", err)
+	return err
 }
 
 // capabilities returns the calling thread's effective set.
