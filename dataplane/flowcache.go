@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"math/rand/v2"
+	"net/netip"
 
 	"warren/packet"
 )
@@ -95,14 +96,23 @@ func (c *flowCache[T]) hash(f *packet.Flow) uint64 {
 	if f.Frag {
 		rest |= 1 << 40
 	}
-	src, dst := f.Src.As16(), f.Dst.As16()
 	s := &c.seed
-	h := fold(half(src[:8])^s[0], half(src[8:])^s[1]) ^ fold(half(dst[:8])^s[2], half(dst[8:])^s[3])
+	srcHi, srcLo := halves(f.Src)
+	dstHi, dstLo := halves(f.Dst)
+	h := fold(srcHi^s[0], srcLo^s[1]) ^ fold(dstHi^s[2], dstLo^s[3])
 	// One step of wyhash does not spread neighbouring ports under every seed.
 	return fold(fold(h^s[0], rest^s[2])^s[1], 0xd6e8feb86659fd93)
 }
 
-func half(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }
+// halves reads an IPv4 address by itself: through As16 it takes twice as long.
+func halves(a netip.Addr) (hi, lo uint64) {
+	if a.Is4() {
+		b := a.As4()
+		return 0, uint64(binary.LittleEndian.Uint32(b[:]))
+	}
+	b := a.As16()
+	return binary.LittleEndian.Uint64(b[:8]), binary.LittleEndian.Uint64(b[8:])
+}
 
 func fold(a, b uint64) uint64 {
 	hi, lo := bits.Mul64(a, b)
