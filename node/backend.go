@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strings"
 	"time"
 
 	"warren/control"
@@ -75,10 +76,30 @@ func (b *backend) await(ctx context.Context, w *waiter, start func(string, time.
 			b.n.waiters = append(b.n.waiters, w)
 		}
 	})
+	if errors.Is(refused, nest.ErrNoChain) {
+		return b.noChain(w.name)
+	}
 	if err := errors.Join(err, refused); err != nil {
 		return err
 	}
 	return b.n.follow(ctx, w, events, progress)
+}
+
+// noChain says which names there are instead of name.
+func (b *backend) noChain(name string) error {
+	chains := ask(b.n, func() []nest.ChainStatus { return b.n.nest.Chains() })
+	return noSuchChain(name, chains)
+}
+
+func noSuchChain(name string, chains []nest.ChainStatus) error {
+	if len(chains) == 0 {
+		return fmt.Errorf("no chain is called %q: no rule protects anything", name)
+	}
+	names := make([]string, len(chains))
+	for i, c := range chains {
+		names[i] = c.Name
+	}
+	return fmt.Errorf("no chain is called %q; there is %s, and all", name, strings.Join(names, ", "))
 }
 
 // follow passes events on until the waiter's outcome and all that led to it has
