@@ -47,7 +47,7 @@ func (d *fakeDaemon) Down(_ context.Context, chain string, progress func(control
 }
 
 // daemon serves d and returns a function that runs the command against it.
-func daemon(t *testing.T, d *fakeDaemon) func(args ...string) (code int, out, err string) {
+func daemon(t *testing.T, d control.Backend) func(args ...string) (code int, out, err string) {
 	t.Helper()
 	socket := filepath.Join(t.TempDir(), "alice.sock")
 	s, err := control.Listen(control.Options{Socket: socket})

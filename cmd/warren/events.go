@@ -18,7 +18,7 @@ func (a *app) eventsCommand() *cobra.Command {
 		Use:   "events",
 		Short: "Follow what happens, or print what happened",
 		Long:  "events prints events as they happen. With -o json each is one line.",
-		Args:  cobra.NoArgs,
+		Args:  exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := a.client()
 			if err != nil {

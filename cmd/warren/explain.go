@@ -23,7 +23,7 @@ func (a *app) explainCommand() *cobra.Command {
 			"SRC and DST are addresses or names of peers; PROTO is a name or a number.",
 		Example: "  warren explain 10.200.0.1 203.0.113.77 tcp/443 -c alice.yaml\n" +
 			"  warren explain 10.200.0.1 bob icmp -c alice.yaml",
-		Args: cobra.ExactArgs(3),
+		Args: exactly("SRC", "DST", "PROTO[/DPORT]"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			path, err := a.needConfig("explain SRC DST PROTO")
 			if err != nil {

@@ -19,7 +19,7 @@ func (a *app) runCommand() *cobra.Command {
 		Long: "run builds chains as traffic and rules ask for, and answers peers. It logs to\n" +
 			"stderr (as JSON with -o json), takes everything down in order on SIGINT or\n" +
 			"SIGTERM, and at once on the second signal.",
-		Args: cobra.NoArgs,
+		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			path, err := a.needConfig("run")
 			if err != nil {

@@ -16,9 +16,14 @@ func (a *app) showCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show",
 		Short: "List SAs, IKE SAs, rules, leases, routes or drops",
-		Args:  cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			return usage("show what? Write warren show sa, ike, rules, leases, routes or drops")
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usage("there is no table %q; write: warren show %s", args[0], verbs(cmd))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return usage("show what? Write: warren show %s", verbs(cmd))
 		},
 	}
 	var zero bool
@@ -41,7 +46,7 @@ func show[T any](a *app, name, short string, fetch func(*control.Client, context
 	return &cobra.Command{
 		Use:   name,
 		Short: short,
-		Args:  cobra.NoArgs,
+		Args:  exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := a.client()
 			if err != nil {

@@ -18,7 +18,7 @@ func (a *app) statusCommand() *cobra.Command {
 		Long: "status draws the chains with their layers, the sessions that peers opened, and\n" +
 			"what was refused. It exits with 3 if some chain is not what it should be, and\n" +
 			"with 4 if no daemon runs or no chain is up though some should be.",
-		Args: cobra.NoArgs,
+		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := a.client()
 			if err != nil {

@@ -16,7 +16,7 @@ func (a *app) upCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "up CHAIN|all",
 		Short: "Build a chain, outermost tunnel first",
-		Args:  cobra.ExactArgs(1),
+		Args:  exactly("CHAIN|all"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.act(cmd.Context(), "up", args[0], func(c *control.Client) chainAction { return c.Up })
 		},
@@ -27,7 +27,7 @@ func (a *app) downCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "down CHAIN|all",
 		Short: "Take a chain down, innermost layer first",
-		Args:  cobra.ExactArgs(1),
+		Args:  exactly("CHAIN|all"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.act(cmd.Context(), "down", args[0], func(c *control.Client) chainAction { return c.Down })
 		},
@@ -43,9 +43,8 @@ func (a *app) act(ctx context.Context, verb, chain string, method func(*control.
 	defer c.Close()
 	steps := []control.Event{}
 	err = method(c)(ctx, chain, func(e control.Event) {
-		if a.json() {
-			steps = append(steps, e)
-		} else {
+		steps = append(steps, e)
+		if !a.json() {
 			a.printf("%s\n", eventText(e))
 		}
 	})
@@ -56,6 +55,31 @@ func (a *app) act(ctx context.Context, verb, chain string, method func(*control.
 	}
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", verb, chain, err)
+	}
+	if len(steps) == 0 && !a.json() {
+		return a.already(ctx, c, verb, chain)
+	}
+	return nil
+}
+
+// already says what there was nothing to do for.
+func (a *app) already(ctx context.Context, c *control.Client, verb, chain string) error {
+	names := []string{chain}
+	if chain == "all" {
+		s, err := c.Status(ctx)
+		if err != nil {
+			return err
+		}
+		names = nil
+		for _, c := range s.Chains {
+			names = append(names, c.Name)
+		}
+	}
+	if len(names) == 0 {
+		a.printf("no chain is there\n")
+	}
+	for _, name := range names {
+		a.printf("%s is %s\n", name, verb)
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ func (a *app) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
-		Args:  cobra.NoArgs,
+		Args:  exactly(),
 		RunE: func(*cobra.Command, []string) error {
 			if a.json() {
 				return a.printJSON(map[string]string{"version": version(), "go": runtime.Version()})
