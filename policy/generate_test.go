@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 
 	"warren/packet"
 )
@@ -89,7 +90,19 @@ func (g *generator) transports(n int) []TransportRule {
 	for i := range rules {
 		rules[i] = g.transport(i)
 	}
+	slices.SortStableFunc(rules, func(a, b TransportRule) int { return b.Match.width() - a.Match.width() })
 	return rules
+}
+
+// width is how much m asks for. Rules that ask for little come last, as an
+// administrator would have it: one for everything at the front would hide all
+// others and make look-ups look fast.
+func (m *Match) width() int {
+	bits := 8*len(m.Proto) + 8*len(m.SrcPorts) + 8*len(m.DstPorts)
+	for _, p := range append(slices.Clone(m.Src), m.Dst...) {
+		bits += p.Bits() * 32 / p.Addr().BitLen()
+	}
+	return bits / 16 // in coarse steps, so that wide and narrow ones mix
 }
 
 // flow is within m, nine times in ten.
