@@ -127,6 +127,14 @@ func (in *Inbound) accept(p *packet.Packet, seq uint64, nextHeader uint8) bool {
 	return true
 }
 
+// Highest returns the highest number received on an authentic packet, 0 before
+// the first.
+func (in *Inbound) Highest() uint64 {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.window.Top()
+}
+
 // Allows reports whether the SA's selectors cover a packet received on it: the
 // remote ones its source, the local ones its destination (RFC 4301,
 // Section 5.2). A fragment without ports is covered by selectors for every port

@@ -100,6 +100,9 @@ func (o *Outbound) ended() bool {
 // taken returns how many numbers have been given out.
 func (o *Outbound) taken() uint64 { return o.next.Load() - max(o.params.FirstSeq, 1) }
 
+// Last returns the highest number given out, 0 before the first.
+func (o *Outbound) Last() uint64 { return o.next.Load() - 1 }
+
 // Seal turns the window of p, which is the plaintext, into an ESP packet of the
 // SA, in place. seq comes from Reserve and is used for this packet alone. Where
 // there is no room p.Drop says so. Counting is the caller's, by Count.

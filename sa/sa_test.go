@@ -256,3 +256,28 @@ func TestAllocs(t *testing.T) {
 		t.Errorf("a packet allocates %v times, want 0", n)
 	}
 }
+
+// TestSequenceNumbers: what people are shown as an SA's number.
+func TestSequenceNumbers(t *testing.T) {
+	for name, first := range map[string]uint64{"from 1": 0, "from 100": 100} {
+		p := testParams(true)
+		p.FirstSeq = first
+		o, in := newOutbound(t, p), newInbound(t, p)
+		start := max(first, 1)
+		if o.Last() != start-1 || in.Highest() != 0 {
+			t.Errorf("%s: fresh SAs are at %d and %d", name, o.Last(), in.Highest())
+		}
+		o.Reserve(5)
+		if o.Last() != start+4 {
+			t.Errorf("%s: after 5 numbers out is at %d, want %d", name, o.Last(), start+4)
+		}
+		forged := sealed(o, start+9)
+		forged[len(forged)-1] ^= 1
+		for _, b := range [][]byte{sealed(o, start+3), sealed(o, start), forged} {
+			receive(in, b)
+		}
+		if in.Highest() != start+3 {
+			t.Errorf("%s: in is at %d, want %d, neither the newest nor the forged one", name, in.Highest(), start+3)
+		}
+	}
+}
