@@ -130,10 +130,10 @@ func (c *child) describe(direction string, depth int) control.SA {
 		s.RekeySeconds = max(time.Until(c.Born.Add(t)).Seconds(), 0)
 	}
 	counters := &c.out.Counters
-	s.SPI = spi(c.SPIOut)
+	s.SPI, s.Sequence = spi(c.SPIOut), c.out.Last()
 	if direction == "in" {
 		counters = &c.in.Counters
-		s.SPI, s.Window = spi(c.SPIIn), c.in.Params().Window
+		s.SPI, s.Sequence, s.Window = spi(c.SPIIn), c.in.Highest(), c.in.Params().Window
 	}
 	s.Packets, s.Bytes = counters.Packets.Load(), counters.Bytes.Load()
 	return s
