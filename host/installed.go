@@ -2,9 +2,12 @@ package host
 
 import (
 	"fmt"
+	"net"
+	"net/netip"
 	"slices"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // An Entry is one routing rule or route that the node has put into the kernel.
@@ -38,7 +41,7 @@ func (h *Host) installedRules(family int) []Entry {
 	}
 	var out []Entry
 	for _, r := range rules {
-		out = append(out, Entry{"rule", familyName(family), r.String(), int(r.table)})
+		out = append(out, Entry{"rule", familyName(family), r.text(), int(r.table)})
 	}
 	return out
 }
@@ -52,12 +55,34 @@ func (h *Host) installedRoutes(family int) []Entry {
 			h.log.Debug("list routes", "err", err)
 		}
 		for _, r := range routes {
-			dst := "default"
-			if r.Dst != nil {
-				dst = r.Dst.String()
-			}
-			out = append(out, Entry{"route", familyName(family), fmt.Sprintf("%s dev %s", dst, h.opt.TUN), table})
+			out = append(out, Entry{"route", familyName(family), h.routeText(r), table})
 		}
 	}
 	return out
+}
+
+// routeText is a route as `ip route` prints it: what refuses packets by its type,
+// every other with its interface.
+func (h *Host) routeText(r netlink.Route) string {
+	dst := prefixText(prefixFrom(r.Dst), "default")
+	switch r.Type {
+	case unix.RTN_UNREACHABLE:
+		return fmt.Sprintf("unreachable %s metric %d", dst, r.Priority)
+	case unix.RTN_UNICAST:
+		return fmt.Sprintf("%s dev %s metric %d", dst, h.opt.TUN, r.Priority)
+	}
+	return fmt.Sprintf("%s type %d metric %d", dst, r.Type, r.Priority)
+}
+
+// prefixFrom is what the library has as a pointer that may be nil.
+func prefixFrom(n *net.IPNet) netip.Prefix {
+	if n == nil {
+		return netip.Prefix{}
+	}
+	a, ok := netip.AddrFromSlice(n.IP)
+	ones, _ := n.Mask.Size()
+	if !ok {
+		return netip.Prefix{}
+	}
+	return netip.PrefixFrom(a, ones)
 }

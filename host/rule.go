@@ -212,32 +212,3 @@ func prefixOf(b []byte, bits uint8) netip.Prefix {
 	a, _ := netip.AddrFromSlice(b)
 	return netip.PrefixFrom(a, int(bits))
 }
-
-func (r rule) String() string {
-	s := fmt.Sprintf("rule %d:", r.pref)
-	if r.src.IsValid() {
-		s += " from " + r.src.String()
-	}
-	if r.dst.IsValid() {
-		s += " to " + r.dst.String()
-	}
-	if r.mask != 0 {
-		s += fmt.Sprintf(" fwmark %#x/%#x", r.mark, r.mask)
-	}
-	if r.proto != 0 {
-		s += fmt.Sprintf(" ipproto %d", r.proto)
-	}
-	if r.sport != (Ports{}) {
-		s += fmt.Sprintf(" sport %d-%d", r.sport.Lo, r.sport.Hi)
-	}
-	if r.dport != (Ports{}) {
-		s += fmt.Sprintf(" dport %d-%d", r.dport.Lo, r.dport.Hi)
-	}
-	switch r.action {
-	case nl.FR_ACT_TO_TBL:
-		return s + fmt.Sprintf(" lookup %d", r.table)
-	case nl.FR_ACT_GOTO:
-		return s + fmt.Sprintf(" goto %d", r.target)
-	}
-	return s + fmt.Sprintf(" action %d", r.action)
-}
