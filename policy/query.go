@@ -34,9 +34,9 @@ func newQuery(f *packet.Flow, r ranks, accept func(number uint32) bool) query {
 // node looks at n and beneath it.
 func (q *query) node(n *node) {
 	switch {
-	case q.ranks[n.first] >= q.best:
 	case n.fork == nil:
-		q.scan(n.boxes)
+		q.scan(n.boxes) // they are nearer than the rank
+	case q.ranks[n.first] >= q.best:
 	case q.portless && n.field == fieldDstPort:
 		q.scan(n.heads)
 	default:
@@ -46,18 +46,38 @@ func (q *query) node(n *node) {
 
 // fork looks into the branches that hold the flow.
 func (q *query) fork(f *fork) {
-	if f.any != nil {
+	if k := &q.fields[f.field]; k.family != familyAny {
+		q.branches(&f.branches, k)
+	}
+	if f.any != nil { // last: it is large, and a match already found may spare it
 		q.node(f.any)
 	}
-	k := &q.fields[f.field]
-	if k.family == familyAny {
-		return
-	}
-	for _, n := range f.branches.lengths[k.family-1] {
-		prefix := k.cut(n)
-		if child := f.branches.get(&prefix); child != nil {
-			q.node(child)
+}
+
+func (q *query) branches(s *slots, k *key) {
+	// Finding the branches before looking into them lets the processor wait for
+	// their memory all at once.
+	var found [16]*node
+	n := 0
+	for _, length := range s.lengths[k.family-1] {
+		prefix := k.cut(length)
+		child := s.get(&prefix)
+		if child == nil {
+			continue
 		}
+		if n == len(found) {
+			q.nodes(found[:n])
+			n = 0
+		}
+		found[n] = child
+		n++
+	}
+	q.nodes(found[:n])
+}
+
+func (q *query) nodes(list []*node) {
+	for _, n := range list {
+		q.node(n)
 	}
 }
 
