@@ -1,6 +1,8 @@
 package node
 
 import (
+	"slices"
+
 	"warren/control"
 	"warren/esp"
 )
@@ -8,19 +10,30 @@ import (
 // acceptedUp lets the dataplane and the kernel use a child that a peer opened.
 func (n *Node) acceptedUp(c *child) {
 	n.nest.Accept(c.accepted())
+	n.routed[c.Layer] = c
 	n.route(c, true)
 	n.reportAccepted(control.EventAcceptedUp, c, control.StateUp, "")
 }
 
-// acceptedRekeyed lets the dataplane send on the successor of such a child.
+// acceptedRekeyed lets the dataplane send on the successor of such a child, and
+// the kernel route what it is for: a peer may ask for less, or for more, than
+// the last time.
 func (n *Node) acceptedRekeyed(c *child) {
 	n.nest.Accept(c.accepted())
+	if old := n.routed[c.Layer]; old != nil && !old.sameTraffic(c) {
+		n.routed[c.Layer] = c
+		n.route(c, true)
+		n.route(old, false)
+	}
 	n.reportAccepted(control.EventRekey, c, control.StateUp, "")
 }
 
 func (n *Node) acceptedDown(c *child, reason string) {
 	n.nest.Forget(c.Layer)
-	n.route(c, false)
+	if old := n.routed[c.Layer]; old != nil {
+		delete(n.routed, c.Layer)
+		n.route(old, false)
+	}
 	n.reportAccepted(control.EventAcceptedDown, c, control.StateIdle, reason)
 }
 
@@ -30,6 +43,11 @@ func (n *Node) reportAccepted(kind string, c *child, state, reason string) {
 		SPIIn: c.SPIIn.String(), SPIOut: c.SPIOut.String(),
 	})
 	n.log.Info(kind, "peer", c.Remote.String(), "mode", c.Mode.String(), "reason", reason)
+}
+
+// sameTraffic reports whether c and o are for the same packets.
+func (c *child) sameTraffic(o *child) bool {
+	return c.Mode == o.Mode && slices.Equal(c.LocalTS, o.LocalTS) && slices.Equal(c.RemoteTS, o.RemoteTS)
 }
 
 // route brings what is for the peer of c to the TUN, or stops doing so: whole

@@ -62,6 +62,7 @@ type Node struct {
 	sessions  map[ike.SessionID]*session
 	byLayer   map[sa.Layer]*session
 	children  map[esp.SPI]*child
+	routed    map[sa.Layer]*child // accepted, with the selectors that the kernel routes
 	lastLayer sa.Layer
 	waiters   []*waiter
 }
@@ -84,6 +85,7 @@ func New(cfg *config.Config, opt Options) (*Node, error) {
 		sessions: make(map[ike.SessionID]*session),
 		byLayer:  make(map[sa.Layer]*session),
 		children: make(map[esp.SPI]*child),
+		routed:   make(map[sa.Layer]*child),
 	}, nil
 }
 
