@@ -37,7 +37,7 @@ func ThisMachine() Machine {
 			m.Virtual = true
 		}
 	}
-	m.Kernel = strings.TrimSpace(readAll("/proc/sys/kernel/osrelease"))
+	m.Kernel, _, _ = strings.Cut(strings.TrimSpace(readAll("/proc/sys/kernel/osrelease")), "-") // without the builder's own name
 	if avg := strings.Fields(readAll("/proc/loadavg")); len(avg) > 0 {
 		m.Load, _ = strconv.ParseFloat(avg[0], 64)
 	}
