@@ -7,18 +7,13 @@ import (
 	"warren/packet"
 )
 
-// classify reads the flows of the packets of b, and cuts off what is behind the
-// end that their IP headers name. What no rule could sensibly carry is refused:
-// multicast and link-local packets that a kernel sends on every interface.
-func classify(b packet.Batch) {
-	for _, p := range b {
-		if p.Drop == packet.Live {
-			classifyOne(p)
-		}
+// classify reads the flow of p, and cuts off what is behind the end that its IP
+// header names. What no rule could sensibly carry is refused: multicast and
+// link-local packets that a kernel sends on every interface.
+func classify(p *packet.Packet) {
+	if p.Drop != packet.Live {
+		return
 	}
-}
-
-func classifyOne(p *packet.Packet) {
 	p.Flow, p.Info, p.Drop = packet.ParseFlow(p.Bytes())
 	if p.Drop != packet.Live {
 		return

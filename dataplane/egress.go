@@ -20,6 +20,9 @@ type egress struct {
 	d       *Dataplane
 	cache   *flowCache[nest.Decision]
 	answers *answers
+	sealer  sealer
+	split   packet.Splitter
+	slots   slots        // for what super-packets are split into
 	spare   packet.Batch // for fragments
 	used    int          // of spare
 	out     packet.Batch // what goes to the underlay, in order
@@ -28,6 +31,7 @@ type egress struct {
 		bundle *nest.Bundle
 	}
 	lastNeed     nest.Key // told to the Handler in this batch already
+	in, bytes    uint64   // counted once a batch, as these
 	hits, misses uint64
 	counts       counts
 }
@@ -38,39 +42,85 @@ func newEgress(d *Dataplane, flows int) *egress {
 		cache:   newFlowCache[nest.Decision](flows),
 		answers: newAnswers(maxAnswers),
 		spare:   packet.NewBatch(maxFragments, spareLen),
-		out:     make(packet.Batch, 0, d.opt.Limits.Batch+maxFragments),
+		slots:   newSlots(d.opt.Limits.Batch),
+		out:     make(packet.Batch, 0, 2*d.opt.Limits.Batch+maxFragments),
 	}
 }
 
 // work is the egress worker.
 func (e *egress) work() error {
-	all := packet.NewBatch(e.d.opt.Limits.Batch, packet.MaxPacket)
+	all := packet.NewBatch(e.d.opt.Limits.Batch, 0)
 	for {
 		n, err := e.d.opt.Tun.ReadBatch(all)
 		if err != nil {
 			return err
 		}
-		e.counts.in.Add(uint64(n))
 		if err := e.batch(all[:n]); err != nil {
 			return err
 		}
 	}
 }
 
-// batch takes packets all the way: one view, one write.
+// batch takes packets all the way: one view, and one write unless super-packets
+// are many.
 func (e *egress) batch(b packet.Batch) error {
 	v := e.d.view.Load()
-	var bytes uint64
-	for _, p := range b {
-		bytes += uint64(p.Len())
-	}
-	e.counts.bytes.Add(bytes)
-	classify(b)
 	now := time.Now()
 	for _, p := range b {
+		classify(p)
+		if p.Segment > 0 {
+			if err := e.super(v, p, now); err != nil {
+				return err
+			}
+			continue
+		}
+		e.arrived(p)
 		e.dispatch(v, p, now)
 	}
 	return e.flush()
+}
+
+// arrived counts a packet from the TUN.
+func (e *egress) arrived(p *packet.Packet) {
+	e.in++
+	e.bytes += uint64(p.Len())
+}
+
+// super splits a super-packet and dispatches what it stood for. Where all of it
+// is to be sent, that is decided and prepared but once.
+func (e *egress) super(v *published, p *packet.Packet, now time.Time) error {
+	if p.Drop == packet.Live && !e.split.Start(p) {
+		p.Drop = packet.Malformed
+	}
+	if p.Drop != packet.Live {
+		e.arrived(p)
+		e.counts.drop(p.Drop)
+		return nil
+	}
+	d := e.decide(v, p)
+	direct := d.Verdict == nest.Send && e.split.Largest() <= int(d.Bundle.MTU)
+	if direct {
+		translateSource(p, d.Bundle)
+		direct = e.split.Start(p) && p.Drop == packet.Live
+	}
+	for {
+		q := e.slots.next(e.split.Largest())
+		if q == nil {
+			if err := e.flush(); err != nil {
+				return err
+			}
+			continue
+		}
+		if !e.split.Next(q) {
+			return nil
+		}
+		e.arrived(q)
+		if direct {
+			e.send(q, d.Bundle)
+		} else {
+			e.dispatch(v, q, now)
+		}
+	}
 }
 
 // dispatch carries out the decision about p: on the way to be sealed, held, or
@@ -170,7 +220,7 @@ func (e *egress) sealRun() {
 	if len(b) == 0 {
 		return
 	}
-	seal(b, e.run.bundle)
+	e.sealer.seal(b, e.run.bundle)
 	if e.run.bundle.Used != nil {
 		e.run.bundle.Used.Add(uint64(len(b)))
 	}
@@ -181,16 +231,24 @@ func (e *egress) flush() error {
 	e.sealRun()
 	err := e.d.transmit(e.out, &e.counts)
 	e.out, e.run.from, e.run.bundle, e.used = e.out[:0], 0, nil, 0
+	e.slots.reset()
 	e.lastNeed = ""
-	e.counts.hits.Add(e.hits)
-	e.counts.misses.Add(e.misses)
-	e.hits, e.misses = 0, 0
+	e.count()
 	if a := e.answers.take(); len(a) > 0 && err == nil {
 		n, werr := e.d.opt.Tun.WriteBatch(a)
 		e.counts.answers.Add(uint64(n))
 		err = werr
 	}
 	return err
+}
+
+// count adds what was counted since the last time.
+func (e *egress) count() {
+	e.counts.in.Add(e.in)
+	e.counts.bytes.Add(e.bytes)
+	e.counts.hits.Add(e.hits)
+	e.counts.misses.Add(e.misses)
+	e.in, e.bytes, e.hits, e.misses = 0, 0, 0, 0
 }
 
 // transmit gives sealed packets to the underlay and counts what became of each.

@@ -26,7 +26,7 @@ func newIngress(d *Dataplane, r underlay.Reader) *ingress {
 
 // work is the ingress worker.
 func (w *ingress) work() error {
-	all := packet.NewBatch(w.d.opt.Limits.Batch, packet.MaxPacket)
+	all := packet.NewBatch(w.d.opt.Limits.Batch, 0)
 	for {
 		n, err := w.reader.ReadBatch(all)
 		if err != nil {

@@ -162,6 +162,9 @@ func restore(p *packet.Packet, at arrival, next uint8) {
 	if h.Src.Is6() {
 		n = packet.IPv6HeaderLen
 	}
+	if short := n - p.Headroom(); short > 0 {
+		p.Shift(short) // ESP left room behind
+	}
 	front := p.Prepend(n)
 	h.Len = p.Len()
 	if front == nil || h.Len > packet.MaxPacket || h.Src.Is4() != h.Dst.Is4() || packet.PutIP(front, h) == 0 {

@@ -13,11 +13,18 @@ func prepare(p *packet.Packet, bundle *nest.Bundle) (fits bool) {
 	if p.Len() > int(bundle.MTU) {
 		return false
 	}
-	if p.Flow.Proto == packet.ProtoTCP {
+	if isSYN(p) {
 		packet.ClampMSS(p.Bytes(), int(bundle.MTU))
 	}
 	translateSource(p, bundle)
 	return true
+}
+
+// isSYN reports whether p opens a TCP connection, or answers to that.
+func isSYN(p *packet.Packet) bool {
+	const flags, syn = 13, 0x02
+	at := p.Info.HeaderLen + flags
+	return p.Flow.Proto == packet.ProtoTCP && p.Len() > at && p.Bytes()[at]&syn != 0
 }
 
 // translateSource replaces the node's own address by the chain's, one to one

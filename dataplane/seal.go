@@ -9,23 +9,14 @@ import (
 	"warren/sa"
 )
 
-// seal puts the live packets of b through the layers of their bundle, innermost
-// first and in place, and addresses them for the underlay. A packet's window is
-// an IP packet of Info's shape before, and what the underlay carries after.
-func seal(b packet.Batch, bundle *nest.Bundle) {
-	for _, p := range b {
-		p.TOS = p.Info.TOS
-	}
-	for i := range bundle.Layers {
-		sealLayer(b, layer{&bundle.Layers[i], i+1 == len(bundle.Layers)})
-	}
-	kind := packet.KindESP
-	if bundle.Encap == packet.EncapUDP {
-		kind = packet.KindESPinUDP
-	}
-	for _, p := range b {
-		p.Kind, p.Local, p.Remote = kind, bundle.Local, bundle.Remote
-	}
+// A sealing is one layer's part in sealing a run: one ESP encapsulation a packet
+// (RFC 4303, Section 3.3).
+type sealing struct {
+	layer
+	out            *sa.Outbound
+	seq            uint64 // the next number
+	left           int    // numbers reserved
+	packets, bytes int    // sealed
 }
 
 // layer is a layer of a bundle with its place in it.
@@ -34,41 +25,80 @@ type layer struct {
 	outermost bool // the underlay adds its outer header
 }
 
-// sealLayer is one ESP encapsulation (RFC 4303, Section 3.3). The sequence
-// numbers of the batch are reserved at once.
-func sealLayer(b packet.Batch, l layer) {
-	out := l.Link.Out.Load()
-	if out == nil {
-		refuse(b, packet.ChainDown)
-		return
+// A sealer puts packets through the layers of a bundle. It belongs to one worker.
+type sealer struct{ layers []sealing }
+
+// seal puts the live packets of b through the layers of their bundle, in place,
+// and addresses them for the underlay: one packet after the other, each innermost
+// layer first while it is in the cache. A packet's window is an IP packet of
+// Info's shape before, and what the underlay carries after.
+func (s *sealer) seal(b packet.Batch, bundle *nest.Bundle) {
+	kind := packet.KindESP
+	if bundle.Encap == packet.EncapUDP {
+		kind = packet.KindESPinUDP
 	}
-	live, bytes := 0, 0
+	ready := s.reserve(b, bundle)
+	for _, p := range b {
+		p.Kind, p.Local, p.Remote, p.TOS = kind, bundle.Local, bundle.Remote, p.Info.TOS
+		for i := 0; ready && i < len(s.layers) && p.Drop == packet.Live; i++ {
+			s.layers[i].seal(p)
+		}
+	}
+	if ready {
+		s.count()
+	}
+}
+
+// reserve takes the sequence numbers that b needs from the SAs of all layers. It
+// refuses b and reports false where a layer has none.
+func (s *sealer) reserve(b packet.Batch, bundle *nest.Bundle) bool {
+	live := 0
 	for _, p := range b {
 		if p.Drop == packet.Live {
 			live++
 		}
 	}
-	seq, got := out.Reserve(live)
-	sealed := 0
-	for _, p := range b {
-		switch {
-		case p.Drop != packet.Live:
-		case got == 0:
-			p.Drop = out.Refusal()
-		default:
-			n := p.Len()
-			sealOne(p, &l, out, seq)
-			seq++
-			got--
-			if p.Drop == packet.Live {
-				sealed++
-				bytes += n
-			}
+	s.layers = s.layers[:0]
+	for i := range bundle.Layers {
+		l := layer{&bundle.Layers[i], i+1 == len(bundle.Layers)}
+		out := l.Link.Out.Load()
+		if out == nil {
+			refuse(b, packet.ChainDown)
+			return false
 		}
+		s.layers = append(s.layers, sealing{layer: l, out: out})
 	}
-	out.Count(bytes, sealed)
-	l.Link.PacketsOut.Add(uint64(sealed))
-	l.Link.BytesOut.Add(uint64(bytes))
+	for i := range s.layers {
+		l := &s.layers[i]
+		l.seq, l.left = l.out.Reserve(live)
+	}
+	return true
+}
+
+// count adds what was sealed, once a run.
+func (s *sealer) count() {
+	for i := range s.layers {
+		l := &s.layers[i]
+		l.out.Count(l.bytes, l.packets)
+		l.Link.PacketsOut.Add(uint64(l.packets))
+		l.Link.BytesOut.Add(uint64(l.bytes))
+	}
+}
+
+// seal encapsulates one live packet.
+func (l *sealing) seal(p *packet.Packet) {
+	if l.left == 0 {
+		p.Drop = l.out.Refusal()
+		return
+	}
+	n := p.Len()
+	sealOne(p, &l.layer, l.out, l.seq)
+	l.seq++
+	l.left--
+	if p.Drop == packet.Live {
+		l.packets++
+		l.bytes += n
+	}
 }
 
 // refuse marks what is live in b.

@@ -17,6 +17,19 @@ func Checksum(b []byte, initial uint32) uint16 {
 // congruent to adding it two at a time (RFC 1071, Section 2(C)).
 func sumBytes(b []byte, sum uint64) uint64 {
 	var carry uint64
+	for ; len(b) >= 64; b = b[64:] { // unrolled: the carry stays in the flag
+		sum, carry = bits.Add64(sum, binary.BigEndian.Uint64(b), 0)
+		sum, carry = bits.Add64(sum, binary.BigEndian.Uint64(b[8:]), carry)
+		sum, carry = bits.Add64(sum, binary.BigEndian.Uint64(b[16:]), carry)
+		sum, carry = bits.Add64(sum, binary.BigEndian.Uint64(b[24:]), carry)
+		sum, carry = bits.Add64(sum, binary.BigEndian.Uint64(b[32:]), carry)
+		sum, carry = bits.Add64(sum, binary.BigEndian.Uint64(b[40:]), carry)
+		sum, carry = bits.Add64(sum, binary.BigEndian.Uint64(b[48:]), carry)
+		sum, carry = bits.Add64(sum, binary.BigEndian.Uint64(b[56:]), carry)
+		sum, carry = bits.Add64(sum, 0, carry)
+		sum += carry
+	}
+	carry = 0
 	for ; len(b) >= 8; b = b[8:] {
 		sum, carry = bits.Add64(sum, binary.BigEndian.Uint64(b), carry)
 	}

@@ -75,6 +75,11 @@ type Packet struct {
 	// came with, or goes with.
 	TOS uint8
 
+	// Segment is zero for a packet that is just itself. A super-packet stands
+	// for several of one flow, each with its headers and with Segment bytes of
+	// its payload, the last with what is left; its checksum is not filled in.
+	Segment int
+
 	// Scratch is working space of the stage that owns the packet, such as the
 	// nonce of the layer being sealed. It holds nothing between two stages,
 	// and never a key.
@@ -138,6 +143,23 @@ func (p *Packet) Set(b []byte) {
 		return
 	}
 	p.end += copy(p.buf[p.off:], b)
+}
+
+// Lend makes buf[off:end] the packet, and clears everything known about it. The
+// memory stays the lender's, who says for how long the packet has it.
+func (p *Packet) Lend(buf []byte, off, end int) {
+	*p = Packet{buf: buf, off: off, end: end}
+}
+
+// Shift moves the packet's bytes n towards the back of the buffer, for headroom
+// at the cost of tailroom. It reports false where there is less of that.
+func (p *Packet) Shift(n int) bool {
+	if n < 0 || n > p.Tailroom() {
+		return false
+	}
+	copy(p.buf[p.off+n:], p.buf[p.off:p.end])
+	p.off, p.end = p.off+n, p.end+n
+	return true
 }
 
 // Prepend grows the window by n bytes at the front and returns them, or nil

@@ -56,3 +56,8 @@ func (c *control) setMTU(mtu int) error {
 	_, err := c.ioctl(unix.SIOCSIFMTU, func(ifr *unix.Ifreq) { ifr.SetUint32(uint32(mtu)) })
 	return err
 }
+
+func (c *control) setQueueLen(n int) error {
+	_, err := c.ioctl(unix.SIOCSIFTXQLEN, func(ifr *unix.Ifreq) { ifr.SetUint32(uint32(n)) })
+	return err
+}

@@ -1,36 +1,54 @@
 // Package tun is the edge of the node that faces its own kernel: a device from
 // which whole IP packets are read in batches and to which they are written.
 //
-// The real device is a Linux TUN opened with a virtio header, through
-// golang.zx2c4.com/wireguard/tun: super-packets (TSO, USO) are split on read,
-// and packets of one flow are coalesced on write. Package tuntest is the same
-// device without a kernel; both pass tuntest.Contract.
+// The real device is a Linux TUN, made through golang.zx2c4.com/wireguard/tun
+// and opened with a virtio header: what the kernel would cut (TSO, USO) is read
+// as super-packets, and packets of one flow are written as such. Where the kernel
+// has no virtio header that library reads and writes packet by packet. Package
+// tuntest is the same device without a kernel; both pass tuntest.Contract.
 //
 // Only the device itself is made here, up and with its MTU. Its addresses and
-// the routes that lead to it belong to package host. More than one queue per
-// device is not implemented.
+// the routes that lead to it belong to package host.
 package tun
 
 import "warren/packet"
 
-// A Device carries IP packets between the node and its kernel.
+// A Queue carries IP packets between the node and its kernel. A device has one or
+// more; the packets of one flow come by the same one.
 //
 // One goroutine may read while others write; WriteBatch may be called by several
 // goroutines at once.
-type Device interface {
+type Queue interface {
 	// ReadBatch fills the packets of b from the front, in the order in which
 	// the kernel sent them, and returns how many it filled: at least one, unless
-	// there is an error. Each filled packet is Reset with packet.Headroom in
-	// front. It blocks until there is a packet or the device is closed; then,
-	// and only then, it returns an error, which is net.ErrClosed after Close.
+	// there is an error. It lends each its bytes, with packet.Headroom in front
+	// and packet.Tailroom behind, until the next call. One with Segment set is
+	// a super-packet, which packet.Splitter cuts. ReadBatch blocks until there
+	// is a packet or the device is closed; then, and only then, it returns an
+	// error, which is net.ErrClosed after Close.
 	ReadBatch(b packet.Batch) (int, error)
 
-	// WriteBatch gives the live packets of b to the kernel and returns how many
+	// TryBatch is ReadBatch, but returns 0 where that would block.
+	TryBatch(b packet.Batch) (int, error)
+
+	// FD is the descriptor to poll before TryBatch. It is -1 where there is
+	// none: then only ReadBatch waits.
+	FD() int
+
+	// WriteBatch gives the live packets of b, no super-packets, to the kernel,
+	// those of a flow together and in their order, and returns how many
 	// it took. A packet that it refuses is marked packet.TunError. The bytes
-	// of b, and up to WriteHeadroom bytes in front of each packet, are
-	// undefined afterwards. The error is net.ErrClosed, and then nothing of b
+	// of b are undefined afterwards. The error is net.ErrClosed, and then nothing of b
 	// was written.
 	WriteBatch(b packet.Batch) (int, error)
+}
+
+// A Device is a TUN interface; itself it is its first queue.
+type Device interface {
+	Queue
+
+	// Queues returns all queues: the same ones every time.
+	Queues() []Queue
 
 	// Name returns the interface's name.
 	Name() string
@@ -41,16 +59,21 @@ type Device interface {
 	// MTU returns the MTU last set.
 	MTU() int
 
-	// Close removes the interface and ends a blocked ReadBatch. A second call
+	// Close removes the interface and ends a blocked ReadBatch of any queue. A second call
 	// does nothing.
 	Close() error
 }
-
-// WriteHeadroom is how many bytes in front of a packet WriteBatch may use.
-const WriteHeadroom = 10
 
 // Options describe the device to make.
 type Options struct {
 	Name string // of the interface; "warren0" when empty
 	MTU  int    // 1500 when zero
+
+	// Queues is how many queues to make; 1 when zero. There are fewer where the
+	// kernel makes only one.
+	Queues int
+
+	// Plain opens the device without virtio header: every packet is read and
+	// written by itself, as where the kernel has no offloads.
+	Plain bool
 }

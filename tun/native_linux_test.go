@@ -1,12 +1,14 @@
 package tun_test
 
 import (
+	"encoding/binary"
 	"net"
 	"os"
 	"runtime"
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/vishvananda/netlink"
 	"go.uber.org/goleak"
@@ -46,11 +48,16 @@ func inNamespace(t *testing.T, f func() error) {
 	}
 }
 
-func openReal(t *testing.T) (h tuntest.Harness) {
+func openReal(o tun.Options) func(t *testing.T) tuntest.Harness {
+	o.Name, o.MTU = "wtest0", 1400
+	return func(t *testing.T) tuntest.Harness { return harness(t, o) }
+}
+
+func harness(t *testing.T, o tun.Options) (h tuntest.Harness) {
 	needRoot(t)
 	var conn *net.UDPConn
 	inNamespace(t, func() error {
-		dev, err := tun.Open(tun.Options{Name: "wtest0", MTU: 1400})
+		dev, err := tun.Open(o)
 		if err != nil {
 			return err
 		}
@@ -72,6 +79,16 @@ func openReal(t *testing.T) (h tuntest.Harness) {
 			t.Error(err)
 		}
 	}
+	h.EmitRun = func(b []byte, segment int) {
+		oob := make([]byte, unix.CmsgSpace(2))
+		c := (*unix.Cmsghdr)(unsafe.Pointer(&oob[0]))
+		c.Level, c.Type = unix.IPPROTO_UDP, unix.UDP_SEGMENT
+		c.SetLen(unix.CmsgLen(2))
+		binary.NativeEndian.PutUint16(oob[unix.CmsgLen(0):], uint16(segment))
+		if _, _, err := conn.WriteMsgUDPAddrPort(b, oob, tuntest.Peer); err != nil {
+			t.Error(err)
+		}
+	}
 	h.Collect = func() ([]byte, error) {
 		buf := make([]byte, 4096)
 		conn.SetReadDeadline(time.Now().Add(5 * time.Second))
@@ -81,7 +98,22 @@ func openReal(t *testing.T) (h tuntest.Harness) {
 	return h
 }
 
-func TestContract(t *testing.T) { tuntest.Contract(t, openReal) }
+func TestContract(t *testing.T) {
+	t.Run("offloads", func(t *testing.T) { tuntest.Contract(t, openReal(tun.Options{})) })
+	t.Run("plain", func(t *testing.T) { tuntest.Contract(t, openReal(tun.Options{Plain: true})) })
+	t.Run("queues", func(t *testing.T) { tuntest.Contract(t, openReal(tun.Options{Queues: 3})) })
+}
+
+func TestQueues(t *testing.T) {
+	for want, o := range map[int]tun.Options{1: {}, 3: {Queues: 3}} {
+		if got := len(openReal(o)(t).Device.Queues()); got != want {
+			t.Errorf("%+v: %d queues, want %d", o, got, want)
+		}
+	}
+	if got := len(openReal(tun.Options{Queues: 3, Plain: true})(t).Device.Queues()); got != 1 {
+		t.Errorf("plain: %d queues, want 1", got)
+	}
+}
 
 func TestOpenNameTaken(t *testing.T) {
 	needRoot(t)

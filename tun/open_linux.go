@@ -4,13 +4,9 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"os"
 
 	"golang.org/x/sys/unix"
-	wgtun "golang.zx2c4.com/wireguard/tun"
 )
-
-const clonePath = "/dev/net/tun"
 
 // Open makes the interface, with its MTU, and brings it up. It exists until
 // Close, or until the process ends. The error is one line with the way out.
@@ -25,44 +21,22 @@ func Open(o Options) (*Native, error) {
 		ctl.close()
 		return nil, nameTaken(o.Name)
 	}
-	dev, err := create(o)
+	d, err := create(o, ctl)
 	if err != nil {
 		ctl.close()
 		return nil, err
 	}
-	d := newNative(dev, ctl, o.MTU)
-	if err := ctl.setUp(); err != nil {
+	if err := errors.Join(ctl.setQueueLen(queueLen), ctl.setUp()); err != nil {
 		d.Close()
 		return nil, fmt.Errorf("tun: bring %s up: %w", o.Name, err)
 	}
 	return d, nil
 }
 
-// create makes the device itself and not by wireguard's CreateTUN, which leaks
-// its descriptor where the kernel says no.
-func create(o Options) (wgtun.Device, error) {
-	fd, err := unix.Open(clonePath, unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, openError(o.Name, err)
-	}
-	ifr, err := unix.NewIfreq(o.Name)
-	if err != nil {
-		unix.Close(fd)
-		return nil, fmt.Errorf("tun: %q cannot be an interface name: it must have 1 to %d bytes; change tun.name", o.Name, unix.IFNAMSIZ-1)
-	}
-	ifr.SetUint16(unix.IFF_TUN | unix.IFF_NO_PI | unix.IFF_VNET_HDR)
-	if err := unix.IoctlIfreq(fd, unix.TUNSETIFF, ifr); err != nil {
-		unix.Close(fd)
-		return nil, openError(o.Name, err)
-	}
-	f := os.NewFile(uintptr(fd), clonePath)
-	dev, err := wgtun.CreateTUNFromFile(f, o.MTU)
-	if err != nil {
-		f.Close()
-		return nil, fmt.Errorf("tun: set up %s with mtu %d: %w", o.Name, o.MTU, err)
-	}
-	return dev, nil
-}
+// queueLen is how many packets the kernel queues for a worker that is not reading.
+// They may be super-packets of 64 KiB, and whatever waits here adds to the
+// latency of all.
+const queueLen = 100
 
 // openError says what to do about an error of the kernel's.
 func openError(name string, err error) error {

@@ -21,6 +21,8 @@ type message struct {
 // maxSegments is UDP_MAX_SEGMENTS of the kernels since 4.18.
 const maxSegments = 64
 
+// Both calls never block, so the scheduler need not be told of them.
+
 // recv receives one datagram, or one run coalesced by the kernel, into buf.
 func (m *message) recv(fd uintptr, buf []byte) (int, unix.Errno) {
 	m.iov[0].Base = &buf[0]
@@ -32,7 +34,7 @@ func (m *message) recv(fd uintptr, buf []byte) (int, unix.Errno) {
 	m.hdr.Control = &m.oob[0]
 	m.hdr.SetControllen(len(m.oob))
 	m.hdr.Flags = 0
-	n, _, errno := unix.Syscall(unix.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(&m.hdr)), unix.MSG_DONTWAIT)
+	n, _, errno := unix.RawSyscall(unix.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(&m.hdr)), unix.MSG_DONTWAIT)
 	return int(n), errno
 }
 
@@ -57,7 +59,7 @@ func (m *message) send(fd uintptr, parts, control int) unix.Errno {
 	}
 	m.hdr.SetControllen(control)
 	m.hdr.Flags = 0
-	_, _, errno := unix.Syscall(unix.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(&m.hdr)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+	_, _, errno := unix.RawSyscall(unix.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(&m.hdr)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
 	return errno
 }
 

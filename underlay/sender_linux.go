@@ -1,7 +1,6 @@
 package underlay
 
 import (
-	"net"
 	"net/netip"
 
 	"golang.org/x/sys/unix"
@@ -14,18 +13,11 @@ type sender struct {
 	msg            message
 	parts, control int
 	err            unix.Errno
-	poll           func(fd uintptr) bool
+	call           func(fd uintptr) // made once: a closure per call would be garbage
 }
 
 func (s *sender) init() {
-	s.poll = func(fd uintptr) bool {
-		for {
-			s.err = s.msg.send(fd, s.parts, s.control)
-			if s.err != unix.EINTR {
-				return s.err != unix.EAGAIN
-			}
-		}
-	}
+	s.call = func(fd uintptr) { s.err = s.msg.send(fd, s.parts, s.control) }
 }
 
 // maxRun is the most bytes that a run may have: the largest UDP payload.
@@ -128,10 +120,20 @@ func (sock *socket) sendmsg(b packet.Batch) (unix.Errno, error) {
 	}
 	s.msg.setRemote(remote)
 	s.parts, s.control = len(b), putControl(s.msg.oob[:], sock.v6, a)
-	if err := sock.conn.Write(s.poll); err != nil {
-		return 0, net.ErrClosed // poll has no other error without deadlines
+	for {
+		if err := sock.file.Call(s.call); err != nil {
+			return 0, err
+		}
+		switch s.err {
+		case unix.EINTR:
+		case unix.EAGAIN: // a full socket buffer
+			if err := sock.file.WaitWrite(); err != nil {
+				return 0, err
+			}
+		default:
+			return s.err, nil
+		}
 	}
-	return s.err, nil
 }
 
 func refusal(errno unix.Errno) packet.Drop {

@@ -1,28 +1,27 @@
 package underlay
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
 	"sync"
 	"sync/atomic"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"warren/packet"
+	"warren/poll"
 )
 
 // A socket is one socket of the underlay. Its reader belongs to one goroutine;
 // its writer takes the lock.
 type socket struct {
-	role role
-	v6   bool
-	port uint16 // zero for roleESP
-	gro  bool
+	spec
+	v6  bool
+	gro bool
 
-	file *os.File // owned: closing it ends a blocked read
-	conn syscall.RawConn
+	file *poll.File // owned: closing it ends a blocked read
 
 	sendMu sync.Mutex
 	sender sender
@@ -33,9 +32,12 @@ type socket struct {
 type spec struct {
 	role role
 	addr netip.Addr // its family is the socket's; unspecified: all of it
-	port uint16
+	port uint16     // zero for roleESP
 	mark uint32
 	buf  int
+
+	shared bool // with other sockets on the same port
+	plain  bool // without offloads
 }
 
 func openSocket(s spec) (*socket, error) {
@@ -46,18 +48,16 @@ func openSocket(s spec) (*socket, error) {
 	if s.role == roleESP {
 		typ, proto = unix.SOCK_RAW, packet.ProtoESP
 	}
-	fd, err := unix.Socket(family, typ|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, proto)
+	fd, err := unix.Socket(family, typ|unix.SOCK_CLOEXEC, proto)
 	if err != nil {
 		return nil, s.explain("open", err)
 	}
-	sock := &socket{role: s.role, v6: s.addr.Is6(), port: s.port}
+	sock := &socket{spec: s, v6: s.addr.Is6()}
 	if err := sock.setup(fd, s); err != nil {
 		unix.Close(fd)
 		return nil, err
 	}
-	sock.file = os.NewFile(uintptr(fd), s.String())
-	if sock.conn, err = sock.file.SyscallConn(); err != nil {
-		sock.file.Close()
+	if sock.file, err = poll.NewFile(os.NewFile(uintptr(fd), s.String())); err != nil {
 		return nil, s.explain("poll", err)
 	}
 	sock.sender.init()
@@ -89,7 +89,12 @@ func (sock *socket) setup(fd int, s spec) error {
 		}
 	}
 	setBuffers(fd, s.buf)
-	if s.role != roleESP {
+	if s.shared {
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1); err != nil {
+			return s.explain("share", err)
+		}
+	}
+	if s.role != roleESP && !s.plain {
 		sock.gro = unix.SetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_GRO, 1) == nil
 		_, err := unix.GetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_SEGMENT)
 		sock.gso.Store(err == nil)
@@ -98,6 +103,15 @@ func (sock *socket) setup(fd int, s spec) error {
 		return s.explain("bind", err)
 	}
 	return nil
+}
+
+// share lets further sockets bind to the port of one that is bound. Only now: until
+// here another program on the port was to be an error.
+func (sock *socket) share() (err error) {
+	closed := sock.file.Call(func(fd uintptr) {
+		err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
+	})
+	return errors.Join(closed, err)
 }
 
 type option struct{ name, value int }

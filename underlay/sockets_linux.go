@@ -4,22 +4,17 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
-
-	"warren/packet"
 )
 
 // Sockets is the Underlay of the Linux kernel.
 type Sockets struct {
-	info    Info
-	all     []*socket
-	readers []Reader
-
-	// pick finds the socket for a packet by its role and family.
-	pick [roleESP + 1][2]*socket
+	*queue // the first
+	info   Info
+	all    []*socket
+	queues []Queue
 
 	probes [2]*probe // by family
 
@@ -38,7 +33,9 @@ func Open(o Options) (*Sockets, error) {
 	if o.IKE == o.NATT {
 		return nil, fmt.Errorf("underlay: listen.ike and listen.nat_t are both port %d: they must differ", o.IKE)
 	}
-	s := &Sockets{info: Info{Addr: o.Addr, IKE: o.IKE, NATT: o.NATT, RawESP: !o.NoESP, GRO: true}}
+	s := &Sockets{queue: new(queue), info: Info{Addr: o.Addr, IKE: o.IKE, NATT: o.NATT, RawESP: !o.NoESP, GRO: true}}
+	s.queue.sockets = s
+	s.queues = []Queue{s.queue}
 	for _, addr := range addresses(o.Addr) {
 		err := s.open(o, addr)
 		if err != nil && addr == netip.IPv6Unspecified() && s.info.Addr != addr && noIPv6(err) {
@@ -49,8 +46,8 @@ func Open(o Options) (*Sockets, error) {
 			return nil, err
 		}
 	}
+	s.openQueues(o)
 	for _, sock := range s.all {
-		s.readers = append(s.readers, newReader(sock))
 		s.info.IPv6 = s.info.IPv6 || sock.v6
 		s.info.GRO = s.info.GRO && (sock.gro || sock.role == roleESP)
 	}
@@ -73,7 +70,7 @@ func (s *Sockets) open(o Options, addr netip.Addr) error {
 		if sp.role == roleESP && o.NoESP {
 			continue
 		}
-		sp.addr, sp.mark, sp.buf = addr, o.Mark, o.Buffer
+		sp.addr, sp.mark, sp.buf, sp.plain = addr, o.Mark, o.Buffer, o.Plain
 		sock, err := openSocket(sp)
 		if err != nil {
 			for _, sock := range opened {
@@ -85,9 +82,8 @@ func (s *Sockets) open(o Options, addr netip.Addr) error {
 	}
 	s.probes[family(addr.Is6())] = newProbe(addr.Is6(), o.Mark)
 	for _, sock := range opened {
-		s.pick[sock.role][family(sock.v6)] = sock
+		s.queue.add(sock)
 	}
-	s.all = append(s.all, opened...)
 	return nil
 }
 
@@ -98,60 +94,11 @@ func family(v6 bool) int {
 	return 0
 }
 
-// Readers is Underlay's.
-func (s *Sockets) Readers() []Reader { return s.readers }
+// Queues is Underlay's.
+func (s *Sockets) Queues() []Queue { return s.queues }
 
 // Info is Underlay's.
 func (s *Sockets) Info() Info { return s.info }
-
-// WriteBatch is Underlay's.
-func (s *Sockets) WriteBatch(b packet.Batch) (sent int, err error) {
-	if s.closed.Load() {
-		return 0, net.ErrClosed
-	}
-	for len(b) > 0 {
-		sock := s.route(b[0])
-		n := 1
-		for n < len(b) && sock != nil && s.route(b[n]) == sock {
-			n++
-		}
-		run := b[:n]
-		b = b[n:]
-		if sock == nil {
-			continue
-		}
-		got, err := sock.write(run)
-		sent += got
-		if err != nil {
-			return sent, err
-		}
-	}
-	return sent, nil
-}
-
-// route finds the socket that a packet leaves by, nil for a packet that was
-// refused before or is now.
-func (s *Sockets) route(p *packet.Packet) *socket {
-	if p.Drop != packet.Live {
-		return nil
-	}
-	sock := s.pick[s.roleOf(p)][family(p.Remote.Addr().Is6())]
-	if sock == nil || !p.Remote.IsValid() || p.Headroom() < markerLen {
-		p.Drop = packet.SendError
-		return nil
-	}
-	return sock
-}
-
-func (s *Sockets) roleOf(p *packet.Packet) role {
-	switch {
-	case p.Kind == packet.KindESP:
-		return roleESP
-	case p.Kind == packet.KindESPinUDP || p.Local.Port() == s.info.NATT:
-		return roleNATT
-	}
-	return roleIKE
-}
 
 // Close is Underlay's.
 func (s *Sockets) Close() error {

@@ -92,16 +92,18 @@ func settle(a, b string) error {
 	return err
 }
 
-func openPair(a, b string) func(*testing.T) memnet.Harness {
+func openPair(a, b string, o underlay.Options) func(*testing.T) memnet.Harness {
 	return func(t *testing.T) (h memnet.Harness) {
 		needRoot(t)
 		h.AddrA, h.AddrB = netip.MustParseAddr(a), netip.MustParseAddr(b)
 		inNamespace(t, func() error {
-			sa, err := underlay.Open(underlay.Options{Addr: h.AddrA, Mark: 7})
+			oa, ob := o, o
+			oa.Addr, ob.Addr, oa.Mark = h.AddrA, h.AddrB, 7
+			sa, err := underlay.Open(oa)
 			if err != nil {
 				return err
 			}
-			sb, err := underlay.Open(underlay.Options{Addr: h.AddrB})
+			sb, err := underlay.Open(ob)
 			h.A, h.B = sa, sb
 			return err
 		})
@@ -110,8 +112,10 @@ func openPair(a, b string) func(*testing.T) memnet.Harness {
 }
 
 func TestContract(t *testing.T) {
-	t.Run("IPv4", func(t *testing.T) { memnet.Contract(t, openPair("127.0.0.1", "127.0.0.2")) })
-	t.Run("IPv6", func(t *testing.T) { memnet.Contract(t, openPair("fd00::1", "fd00::2")) })
+	for name, o := range map[string]underlay.Options{"": {}, "plain ": {Plain: true}, "queues ": {Queues: 3}} {
+		t.Run(name+"IPv4", func(t *testing.T) { memnet.Contract(t, openPair("127.0.0.1", "127.0.0.2", o)) })
+		t.Run(name+"IPv6", func(t *testing.T) { memnet.Contract(t, openPair("fd00::1", "fd00::2", o)) })
+	}
 }
 
 func TestOpenWildcardHasBothFamilies(t *testing.T) {
@@ -155,7 +159,7 @@ func TestOpenPortTaken(t *testing.T) {
 }
 
 func TestAllocs(t *testing.T) {
-	h := openPair("127.0.0.1", "127.0.0.2")(t)
+	h := openPair("127.0.0.1", "127.0.0.2", underlay.Options{})(t)
 	defer h.A.Close()
 	defer h.B.Close()
 	b, in := packet.NewBatch(32, 1500), packet.NewBatch(32, packet.MaxPacket)

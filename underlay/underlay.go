@@ -20,17 +20,27 @@ import (
 // A Reader is one source of datagrams, read by one goroutine.
 type Reader interface {
 	// ReadBatch fills the packets of b from the front and returns how many it
-	// filled: at least one unless there is an error. A filled packet is Reset
-	// with packet.Headroom in front and has Kind, Local, Remote and TOS (the outer one) set; its
-	// window is an ESP packet or an IKE message without marker. A datagram that
-	// is neither (RFC 3948, Section 2.2) comes with its Drop set. It blocks until there is a datagram or the
-	// underlay is closed; then, and only then, it returns an error, which is
-	// net.ErrClosed after Close.
+	// filled: at least one unless there is an error. It lends each its bytes,
+	// until the next call, and sets Kind, Local, Remote and TOS (the outer
+	// one). The window is an ESP packet or an IKE message without marker. In
+	// front of it and behind it there may be no room at all, but with IPv6,
+	// and without UDP, packet.IPv6HeaderLen bytes less an ESP header and IV. A
+	// datagram that is neither (RFC 3948, Section 2.2) comes with its Drop
+	// set. ReadBatch blocks until there is a datagram or the underlay is
+	// closed; then, and only then, it returns an error, which is net.ErrClosed
+	// after Close.
 	ReadBatch(b packet.Batch) (int, error)
+
+	// TryBatch is ReadBatch, but returns 0 where that would block.
+	TryBatch(b packet.Batch) (int, error)
+
+	// FD is the descriptor to poll before TryBatch. It is -1 where there is
+	// none: then only ReadBatch waits.
+	FD() int
 }
 
-// An Underlay is the sockets of a node.
-type Underlay interface {
+// A Queue is the sockets that one worker reads, and sends by.
+type Queue interface {
 	// Readers returns the sources of datagrams: the same ones every time.
 	Readers() []Reader
 
@@ -42,6 +52,16 @@ type Underlay interface {
 	// the path takes) or packet.SendError. The error is net.ErrClosed, and then
 	// nothing was sent. Several goroutines may call it at once.
 	WriteBatch(b packet.Batch) (int, error)
+}
+
+// An Underlay is the sockets of a node; itself it is its first queue.
+type Underlay interface {
+	Queue
+
+	// Queues returns all queues: the same ones every time. Those after the
+	// first have sockets of their own for ESP in UDP, between which the kernel
+	// divides the peers.
+	Queues() []Queue
 
 	// PathMTU returns the largest IP packet that the path to remote takes, as
 	// far as is known. It may ask the kernel: not for every packet.
@@ -73,4 +93,12 @@ type Options struct {
 	Mark   uint32     // SO_MARK, so that policy routing keeps the packets off the TUN; zero sets none
 	NoESP  bool       // open no sockets for IP protocol 50
 	Buffer int        // bytes of socket buffer each way; 4 MiB when zero
+
+	// Queues is how many queues to make; 1 when zero. There are fewer where
+	// the kernel does not share a port between sockets.
+	Queues int
+
+	// Plain does without UDP_SEGMENT and UDP_GRO, as where the kernel has
+	// neither.
+	Plain bool
 }

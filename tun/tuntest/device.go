@@ -19,7 +19,8 @@ import (
 type Device struct {
 	name      string
 	mtu       atomic.Int64
-	in, out   chan []byte
+	in        chan *packet.Packet
+	out       chan []byte
 	refusing  atomic.Bool
 	closed    chan struct{}
 	closeOnce sync.Once
@@ -32,7 +33,7 @@ const queue = 8192
 // New returns a Device with the given MTU.
 func New(mtu int) *Device {
 	d := &Device{
-		name: "fake0", in: make(chan []byte, queue), out: make(chan []byte, queue), closed: make(chan struct{}),
+		name: "fake0", in: make(chan *packet.Packet, queue), out: make(chan []byte, queue), closed: make(chan struct{}),
 	}
 	d.mtu.Store(int64(mtu))
 	return d
@@ -40,9 +41,17 @@ func New(mtu int) *Device {
 
 // Inject makes the kernel, so to speak, send packets. It copies them.
 func (d *Device) Inject(packets ...[]byte) {
-	for _, p := range packets {
-		d.in <- bytes.Clone(p)
+	for _, b := range packets {
+		d.InjectSuper(b, 0)
 	}
+}
+
+// InjectSuper makes it send a super-packet with segments of so many bytes.
+func (d *Device) InjectSuper(b []byte, segment int) {
+	p := packet.New(len(b))
+	p.Set(b)
+	p.Segment = segment
+	d.in <- p
 }
 
 // Written yields the packets that were written.
@@ -60,16 +69,32 @@ func (d *Device) ReadBatch(b packet.Batch) (int, error) {
 	}
 	select {
 	case p := <-d.in:
-		b[0].Set(p)
+		*b[0] = *p
 	case <-d.closed:
 		return 0, net.ErrClosed
 	}
-	n := 1
+	n, _ := d.TryBatch(b[1:]) // closed is said the next time
+	return 1 + n, nil
+}
+
+// TryBatch is tun.Device's.
+func (d *Device) TryBatch(b packet.Batch) (n int, err error) {
+	select {
+	case <-d.closed:
+		return 0, net.ErrClosed
+	default:
+	}
 	for ; n < len(b) && len(d.in) > 0; n++ { // one reader, so len is a promise
-		b[n].Set(<-d.in)
+		*b[n] = *<-d.in
 	}
 	return n, nil
 }
+
+// FD is tun.Device's.
+func (d *Device) FD() int { return -1 }
+
+// Queues is tun.Device's.
+func (d *Device) Queues() []tun.Queue { return []tun.Queue{d} }
 
 // WriteBatch is tun.Device's. A full queue refuses the packet.
 func (d *Device) WriteBatch(b packet.Batch) (n int, err error) {
@@ -87,7 +112,7 @@ func (d *Device) WriteBatch(b packet.Batch) (n int, err error) {
 }
 
 func (d *Device) write(p *packet.Packet) bool {
-	ok := !d.refusing.Load() && p.Headroom() >= tun.WriteHeadroom && p.Len() > 0
+	ok := !d.refusing.Load() && p.Len() > 0 && p.Segment == 0
 	if ok {
 		select {
 		case d.out <- bytes.Clone(p.Bytes()):
@@ -104,8 +129,7 @@ func (d *Device) write(p *packet.Packet) bool {
 
 // spoil overwrites what the real device may overwrite.
 func spoil(p *packet.Packet) {
-	from := max(p.Headroom()-tun.WriteHeadroom, 0)
-	b := p.Buffer()[from : p.Headroom()+p.Len()]
+	b := p.Bytes()
 	for i := range b {
 		b[i] = 0xee
 	}

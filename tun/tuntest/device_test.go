@@ -14,6 +14,9 @@ func openFake(t *testing.T) Harness {
 	return Harness{
 		Device: d,
 		Emit:   func(b []byte) { d.Inject(Datagram(Kernel, Peer, b)) },
+		EmitRun: func(b []byte, segment int) {
+			d.InjectSuper(Datagram(Kernel, Peer, b), segment)
+		},
 		Collect: func() ([]byte, error) {
 			select {
 			case p := <-d.Written():

@@ -22,6 +22,8 @@ type Harness struct {
 func Contract(t *testing.T, open func(t *testing.T) Harness) {
 	t.Run("kinds, addresses and tos", func(t *testing.T) { testKinds(t, open(t)) })
 	t.Run("runs and sizes", func(t *testing.T) { testRuns(t, open(t)) })
+	t.Run("every queue sends", func(t *testing.T) { testQueues(t, open(t)) })
+	t.Run("room for a header", func(t *testing.T) { testRoom(t, open(t)) })
 	t.Run("answer to where it came from", func(t *testing.T) { testAnswer(t, open(t)) })
 	t.Run("keepalive and runt", func(t *testing.T) { testDemux(t, open(t)) })
 	t.Run("too big, refused, skipped", func(t *testing.T) { testRefused(t, open(t)) })
@@ -35,27 +37,37 @@ type got struct {
 	local, remote netip.AddrPort
 	tos           uint8
 	data          []byte
+	room          int // headroom
 }
 
 // receive reads all sockets of u into one channel until u is closed.
 func receive(t *testing.T, u underlay.Underlay) <-chan got {
 	c := make(chan got, 1024)
-	for _, r := range u.Readers() {
+	for _, r := range readers(u) {
 		go func() {
-			b := packet.NewBatch(7, packet.MaxPacket)
+			b := packet.NewBatch(7, 0)
 			for {
 				n, err := r.ReadBatch(b)
 				if err != nil {
 					return
 				}
 				for _, p := range b[:n] {
-					c <- got{p.Kind, p.Drop, p.Local, p.Remote, p.TOS, bytes.Clone(p.Bytes())}
+					c <- got{p.Kind, p.Drop, p.Local, p.Remote, p.TOS, bytes.Clone(p.Bytes()), p.Headroom()}
+					clear(p.Buffer()) // whose it is now
 				}
 			}
 		}()
 	}
 	t.Cleanup(func() { _ = u.Close() })
 	return c
+}
+
+// readers returns those of all queues.
+func readers(u underlay.Underlay) (all []underlay.Reader) {
+	for _, q := range u.Queues() {
+		all = append(all, q.Readers()...)
+	}
+	return all
 }
 
 func next(t *testing.T, c <-chan got) got {
@@ -98,7 +110,7 @@ func testKinds(t *testing.T, h Harness) {
 			data := []byte{1, 2, 3, 4, 5, 6, 7, 8, byte(kind)}
 			p := h.message(kind, natt, data)
 			p.TOS = 0x2a
-			want := got{kind, packet.Live, p.Remote, p.Local, p.TOS, data}
+			want := got{kind, packet.Live, p.Remote, p.Local, p.TOS, data, 0}
 			if kind == packet.KindESP && natt { // a port means nothing to it
 				p.Remote = netip.AddrPortFrom(p.Remote.Addr(), 500)
 			}
@@ -136,6 +148,48 @@ func testRuns(t *testing.T, h Harness) {
 	for i, w := range want {
 		if g := next(t, c); !bytes.Equal(g.data, w) {
 			t.Fatalf("datagram %d has %d bytes, want %d", i, len(g.data), len(w))
+		}
+	}
+}
+
+// testQueues sends all kinds by all queues.
+func testQueues(t *testing.T, h Harness) {
+	c := receive(t, h.B)
+	defer h.A.Close()
+	for i, q := range h.A.Queues() {
+		for _, kind := range []packet.Kind{packet.KindESP, packet.KindESPinUDP, packet.KindIKE} {
+			p := h.message(kind, false, []byte{1, 2, 3, 4, 5, 6, 7, 8, byte(i)})
+			from := p.Local
+			if n, err := q.WriteBatch(packet.Batch{p}); n != 1 || err != nil {
+				t.Fatalf("queue %d, %v: WriteBatch = %d, %v, drop %v", i, kind, n, err, p.Drop)
+			}
+			if g := next(t, c); g.kind != kind || g.remote != from || g.data[8] != byte(i) {
+				t.Errorf("queue %d, %v: got %v", i, kind, g)
+			}
+		}
+	}
+}
+
+// testRoom looks for the room that a transport mode header needs. That using it
+// spoils nothing is receive's to see.
+func testRoom(t *testing.T, h Harness) {
+	c := receive(t, h.B)
+	defer h.A.Close()
+	var b packet.Batch
+	for i := range 20 {
+		b = append(b, h.message(packet.KindESPinUDP, true, bytes.Repeat([]byte{byte(i + 1)}, 100)))
+	}
+	if n, err := h.A.WriteBatch(b); n != len(b) || err != nil {
+		t.Fatalf("WriteBatch = %d, %v", n, err)
+	}
+	for i := range b {
+		g := next(t, c)
+		const espAndIV = 16
+		if want := packet.IPv6HeaderLen - espAndIV; h.AddrA.Is6() && g.room < want {
+			t.Errorf("headroom of %d bytes, want %d", g.room, want)
+		}
+		if !bytes.Equal(g.data, bytes.Repeat([]byte{byte(i + 1)}, 100)) {
+			t.Fatalf("datagram %d is % x", i, g.data)
 		}
 	}
 }
@@ -205,7 +259,7 @@ func testRefused(t *testing.T, h Harness) {
 func testClose(t *testing.T, h Harness) {
 	defer h.B.Close()
 	ended := make(chan error)
-	for _, r := range h.A.Readers() {
+	for _, r := range readers(h.A) {
 		go func() {
 			_, err := r.ReadBatch(packet.NewBatch(1, 100))
 			ended <- err
@@ -217,7 +271,10 @@ func testClose(t *testing.T, h Harness) {
 			t.Errorf("Close: %v", err)
 		}
 	}
-	for range h.A.Readers() {
+	for _, r := range readers(h.A) {
+		if n, err := r.TryBatch(packet.NewBatch(1, 0)); n != 0 || !errors.Is(err, net.ErrClosed) {
+			t.Errorf("TryBatch after Close = %d, %v, want net.ErrClosed", n, err)
+		}
 		if err := <-ended; !errors.Is(err, net.ErrClosed) {
 			t.Errorf("blocked ReadBatch ended with %v, want net.ErrClosed", err)
 		}

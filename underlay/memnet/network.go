@@ -53,6 +53,8 @@ const (
 	portIKE  = 500
 	portNATT = 4500
 	queue    = 8192
+
+	minGap = packet.IPv6HeaderLen - 16 // what underlay.Reader promises
 )
 
 // Node adds a node with the given addresses.
@@ -129,15 +131,37 @@ func (n *Node) ReadBatch(b packet.Batch) (int, error) {
 	case <-n.closed:
 		return 0, net.ErrClosed
 	}
-	i := 1
+	i, _ := n.TryBatch(b[1:]) // closed is said the next time
+	return 1 + i, nil
+}
+
+// TryBatch is underlay.Reader's.
+func (n *Node) TryBatch(b packet.Batch) (i int, err error) {
+	select {
+	case <-n.closed:
+		return 0, net.ErrClosed
+	default:
+	}
 	for ; i < len(b) && len(n.in) > 0; i++ { // one reader, so len is a promise
 		fill(b[i], <-n.in)
 	}
 	return i, nil
 }
 
+// FD is underlay.Reader's.
+func (n *Node) FD() int { return -1 }
+
+// Queues is underlay.Underlay's.
+func (n *Node) Queues() []underlay.Queue { return []underlay.Queue{n} }
+
+// fill lends the packet a datagram as real sockets do, with hardly any room.
 func fill(p *packet.Packet, d Datagram) {
-	p.Set(d.Data)
+	gap := 0
+	if d.To.Addr().Is6() || d.To.Port() == 0 {
+		gap = minGap
+	}
+	b := append(make([]byte, gap), d.Data...)
+	p.Lend(b[:len(b):len(b)], gap, len(b))
 	p.Local, p.Remote, p.TOS = d.To, d.From, d.TOS
 	switch d.To.Port() {
 	case 0:

@@ -1,0 +1,207 @@
+package packet
+
+import (
+	"bytes"
+	"encoding/binary"
+)
+
+// A Run is packets of a batch that a device can take as one super-packet: the
+// first is whole, of the others there is the payload. Their bytes are those of
+// the batch's packets.
+type Run struct {
+	// Packets are in the order of the batch. A Run of one is just that packet.
+	Packets Batch
+
+	// Segment is the payload of each, but for a shorter last one.
+	Segment int
+
+	shape
+	size    int    // of the super-packet so far
+	next    uint32 // the TCP sequence number that follows
+	open    bool   // for another packet
+	checked bool   // the first packet's checksums are right
+	pushed  bool
+}
+
+// IsUDP reports whether the run is of UDP, else it is of TCP.
+func (r *Run) IsUDP() bool { return r.proto == ProtoUDP }
+
+// IsIPv6 reports whether the run is of IPv6.
+func (r *Run) IsIPv6() bool { return r.src.Is6() }
+
+// Front returns how many bytes of headers the run's packets have, up to the
+// payload, and where in them that of TCP or UDP starts.
+func (r *Run) Front() (l4, payload int) { return r.headerLen, r.front }
+
+// SumOff returns where in the header of TCP or UDP the checksum is.
+func (r *Run) SumOff() int { return r.sumOff() }
+
+// Payload returns what the i-th packet adds to the super-packet.
+func (r *Run) Payload(i int) []byte {
+	if i == 0 {
+		return r.Packets[0].Bytes()
+	}
+	return r.Packets[i].Bytes()[r.front:]
+}
+
+// Merge makes the first packet's headers those of the super-packet, with a
+// checksum of the pseudo-header only.
+func (r *Run) Merge() {
+	b := r.Packets[0].Bytes()
+	r.setLengths(b, r.size, r.id(b))
+	r.setPartial(b, r.size)
+	if r.pushed {
+		b[r.headerLen+tcpFlagsOff] |= tcpPSH
+	}
+}
+
+// Undo makes the first packet one of its own again, as before Merge: for a
+// device that refused.
+func (r *Run) Undo() {
+	b := r.Packets[0].Bytes()
+	r.setLengths(b, len(b), r.id(b))
+	if r.proto == ProtoTCP && len(r.Packets) > 1 {
+		b[r.headerLen+tcpFlagsOff] &^= tcpPSH // it would have ended the run
+	}
+	r.setChecksum(b)
+}
+
+// maxOpen is how many runs, counted from the last, a packet may join. Further
+// back order within a flow could not be told cheaply.
+const maxOpen = 8
+
+// A Coalescer finds runs in batches. It belongs to one goroutine.
+type Coalescer struct {
+	runs []Run
+	n    int
+}
+
+// Runs returns the live packets of b as runs: those of one flow in their order,
+// runs in the order of their first packets. A packet joins others only after
+// the checksums of all of them were verified, as a super-packet tells the kernel
+// to trust them. The result is valid until the next call.
+func (c *Coalescer) Runs(b Batch) []Run {
+	c.n = 0
+	for _, p := range b {
+		if p.Drop == Live {
+			c.add(p)
+		}
+	}
+	return c.runs[:c.n]
+}
+
+// add puts p at the end of the latest run of its flow, or begins one.
+func (c *Coalescer) add(p *Packet) {
+	ip := p.Bytes()
+	s, ok := shapeOf(ip)
+	if ok {
+		for i := c.n - 1; i >= max(0, c.n-maxOpen); i-- {
+			r := &c.runs[i]
+			if !r.sameFlow(&s, ip) {
+				continue
+			}
+			if r.joins(&s, ip) {
+				r.join(p)
+				return
+			}
+			break
+		}
+	}
+	c.begin(p, s, ok)
+}
+
+// begin makes p the first packet of a new run.
+func (c *Coalescer) begin(p *Packet, s shape, ok bool) {
+	if c.n == len(c.runs) {
+		c.runs = append(c.runs, Run{})
+	}
+	r := &c.runs[c.n]
+	c.n++
+	ip := p.Bytes()
+	*r = Run{Packets: append(r.Packets[:0], p), shape: s, size: len(ip)}
+	if !ok {
+		r.shape = shape{}
+		return
+	}
+	r.Segment = len(ip) - s.front
+	r.open = r.Segment > 0 && mergeable(&s, ip)
+	if s.proto == ProtoTCP {
+		r.next = binary.BigEndian.Uint32(ip[s.headerLen+tcpSeqOff:]) + uint32(r.Segment)
+		r.open = r.open && ip[s.headerLen+tcpFlagsOff]&tcpPSH == 0
+	}
+}
+
+// mergeable reports whether the packet is a plain segment of data: no IP options
+// or extension headers, no TCP flags but ACK and PSH.
+func mergeable(s *shape, ip []byte) bool {
+	fixed := IPv4HeaderLen
+	if s.src.Is6() {
+		fixed = IPv6HeaderLen
+	}
+	l4 := ip[s.headerLen:]
+	switch {
+	case s.headerLen != fixed:
+		return false
+	case s.proto == ProtoUDP:
+		return int(be16(l4[4:])) == len(l4)
+	}
+	return l4[tcpFlagsOff]&^tcpPSH == tcpACK
+}
+
+// sameFlow compares protocol, addresses and ports.
+func (r *Run) sameFlow(s *shape, ip []byte) bool {
+	return r.proto == s.proto && r.src == s.src && r.dst == s.dst &&
+		binary.BigEndian.Uint32(ip[s.headerLen:]) ==
+			binary.BigEndian.Uint32(r.Packets[0].Bytes()[r.headerLen:])
+}
+
+// joins reports whether the packet of r's flow carries on where r ends, and
+// differs from its first packet only as the kernel would make it differ.
+func (r *Run) joins(s *shape, ip []byte) bool {
+	n := len(ip) - s.front
+	if !r.open || n <= 0 || n > r.Segment || r.size+n > MaxPacket || len(r.Packets) == MaxSegments ||
+		s.front != r.front || s.headerLen != r.headerLen || !mergeable(s, ip) {
+		return false
+	}
+	first := r.Packets[0].Bytes()
+	if !r.sameIP(first, ip) || s.proto == ProtoTCP && !r.sameTCP(first[r.headerLen:], ip[r.headerLen:]) {
+		return false
+	}
+	if !r.checked {
+		r.checked = r.verified(first)
+		r.open = r.checked
+	}
+	return r.checked && s.verified(ip)
+}
+
+// sameIP compares what is left of the IP headers. Identifications count up,
+// unless the packets are never cut and have none (RFC 6864, Section 4.1).
+func (r *Run) sameIP(a, b []byte) bool {
+	if r.src.Is6() {
+		return bytes.Equal(a[:4], b[:4]) && a[7] == b[7]
+	}
+	return a[1] == b[1] && be16(a[6:]) == be16(b[6:]) && a[8] == b[8] &&
+		(r.df || be16(b[4:]) == be16(a[4:])+uint16(len(r.Packets)))
+}
+
+// sameTCP compares acknowledgment number, header length, window, urgent pointer
+// and options, and holds b to the expected sequence number.
+func (r *Run) sameTCP(a, b []byte) bool {
+	n := r.front - r.headerLen
+	return binary.BigEndian.Uint32(b[tcpSeqOff:]) == r.next &&
+		bytes.Equal(a[8:13], b[8:13]) && bytes.Equal(a[14:16], b[14:16]) && bytes.Equal(a[18:n], b[18:n])
+}
+
+func (r *Run) join(p *Packet) {
+	ip := p.Bytes()
+	n := len(ip) - r.front
+	r.Packets = append(r.Packets, p)
+	r.size += n
+	r.open = n == r.Segment
+	if r.proto == ProtoTCP {
+		r.next += uint32(n)
+		if ip[r.headerLen+tcpFlagsOff]&tcpPSH != 0 {
+			r.open, r.pushed = false, true
+		}
+	}
+}
