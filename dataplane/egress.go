@@ -77,7 +77,9 @@ func (e *egress) batch(b packet.Batch) error {
 		e.arrived(p)
 		e.dispatch(v, p, now)
 	}
-	return e.flush()
+	err := e.flush()
+	e.slots.reset()
+	return err
 }
 
 // arrived counts a packet from the TUN.
@@ -109,6 +111,7 @@ func (e *egress) super(v *published, p *packet.Packet, now time.Time) error {
 			if err := e.flush(); err != nil {
 				return err
 			}
+			e.slots.reset()
 			continue
 		}
 		if !e.split.Next(q) {
@@ -231,7 +234,6 @@ func (e *egress) flush() error {
 	e.sealRun()
 	err := e.d.transmit(e.out, &e.counts)
 	e.out, e.run.from, e.run.bundle, e.used = e.out[:0], 0, nil, 0
-	e.slots.reset()
 	e.lastNeed = ""
 	e.count()
 	if a := e.answers.take(); len(a) > 0 && err == nil {

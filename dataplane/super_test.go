@@ -100,6 +100,28 @@ func TestSuperRefused(t *testing.T) {
 	}
 }
 
+// TestSuperFragments cuts a super-packet into more fragments than there are spare
+// packets.
+func TestSuperFragments(t *testing.T) {
+	p := newPair(t, nests["udp tunnel"]...)
+	p.a.bundle.MTU = 600
+	p.start()
+	b, want := superPacket(t, p, 40, 1450)
+	b[6] = 0 // no DF
+	p.a.dev.InjectSuper(b, 1450)
+	for i, w := range want {
+		var got []byte
+		for more := true; more; {
+			f := p.b.written()
+			got = append(got, f[20:]...)
+			more = f[6]&0x20 != 0
+		}
+		if !bytes.Equal(got, w[20:]) {
+			t.Fatalf("packet %d has %d bytes of payload, want %d equal ones", i, len(got), len(w)-20)
+		}
+	}
+}
+
 func TestSuperAllocs(t *testing.T) {
 	x := newBench(t, "three, families mixed", 1000)
 	b, _ := superPacket(t, x.pair, 40, 1000)
