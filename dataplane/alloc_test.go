@@ -45,8 +45,8 @@ func newBench(t testing.TB, name string, size int) *bench {
 	p := newPair(t, nests[name]...)
 	x := &bench{pair: p, net: &nullNet{Underlay: p.a.net, kept: packet.NewBatch(batchLen, 2048)}, b: packet.NewBatch(batchLen, 2048)}
 	x.net.n = batchLen
-	p.a.dp.opt.Underlay = x.net
-	p.b.dp.opt.Tun = nullTun{p.b.dev}
+	p.a.dp.egress[0].net = x.net
+	p.b.dp.ingress[0].tun = nullTun{p.b.dev}
 	a, b := p.ends(false)
 	x.pkt = datagram(a, b, size, 1)
 	return x
@@ -57,7 +57,7 @@ func (x *bench) seal() {
 	for _, p := range x.b {
 		p.Set(x.pkt)
 	}
-	_ = x.a.dp.egress.batch(x.b)
+	_ = x.a.dp.egress[0].batch(x.b)
 }
 
 // open takes the batch that seal kept through the ingress stages.

@@ -23,7 +23,7 @@ type controlSender struct {
 }
 
 func newControlSender(d *Dataplane) *controlSender {
-	e := newEgress(d, ways)
+	e := newEgress(d, 0, ways)
 	return &controlSender{egress: e, one: packet.NewBatch(1, packet.MaxPacket), counts: &e.counts}
 }
 
@@ -43,7 +43,7 @@ func (d *Dataplane) SendIKE(via *nest.Bundle, local, remote netip.AddrPort, natt
 	var err error
 	if via == nil {
 		d.addressIKE(p, natt)
-		err = d.transmit(s.one, s.counts)
+		err = d.transmit(s.egress.net, s.one, s.counts)
 	} else {
 		err = s.sealIKE(via, p, natt)
 	}
@@ -73,7 +73,7 @@ func (d *Dataplane) Keepalive(via *nest.Bundle, local, remote netip.AddrPort) er
 	p.Kind, p.Local, p.Remote = packet.KindESPinUDP, local, remote
 	var err error
 	if via == nil {
-		err = d.transmit(s.one, s.counts)
+		err = d.transmit(s.egress.net, s.one, s.counts)
 	} else {
 		err = s.sealIKE(via, p, false) // like a message, and without marker
 	}

@@ -83,10 +83,15 @@ func (d *Dataplane) Counters() Counters {
 		c.BytesIn += n.bytes.Load()
 		n.addDrops(&c.In)
 	}
-	e, s := &d.egress.counts, d.control.counts
-	c.FromTUN, c.BytesOut = e.in.Load(), e.bytes.Load()
-	c.Control = s.in.Load()
-	for _, n := range []*counts{e, s} {
+	c.Control = d.control.counts.in.Load()
+	all := []*counts{d.control.counts}
+	for _, w := range d.egress {
+		n := &w.counts
+		c.FromTUN += n.in.Load()
+		c.BytesOut += n.bytes.Load()
+		all = append(all, n)
+	}
+	for _, n := range all {
 		c.Fragments += n.extra.Load()
 		c.ToNetwork += n.out.Load()
 		c.Answers += n.answers.Load()

@@ -1,13 +1,18 @@
 // Package dataplane moves packets between the TUN and the underlay, through
 // nested ESP layers.
 //
-// An egress worker reads the TUN: classify (5-tuple, flow cache, view), prepare
-// (MTU, MSS, source translation), seal (each layer in place, innermost first),
-// send. An ingress worker per underlay reader opens layer after layer, checks
+// A worker has a queue of the TUN and sockets of the underlay, and one goroutine
+// on a thread of its own that takes each batch all the way. Egress: classify
+// (5-tuple, flow cache, view), prepare (MTU, MSS, source translation), seal (each
+// layer in place, innermost first), send. Ingress: open layer after layer, check
 // for each that it came through the layer its SA is bound to and that its
-// selectors cover what was inside, and delivers to the TUN or hands IKE to the
-// control plane. What the workers work by is one immutable view, see
-// [Dataplane.Publish]. Packets whose chain is not up wait in a bounded queue.
+// selectors cover what was inside, and deliver to the TUN or hand IKE to the
+// control plane. Edges that cannot be polled have a goroutine each. What the
+// workers work by is one immutable view, see [Dataplane.Publish]. Packets whose
+// chain is not up wait in a bounded queue.
+//
+// A super-packet from the TUN is decided about once and cut into packets as it is
+// sealed; whole runs of packets go to the sockets and to the TUN at once.
 //
 // It implements the dataplane side of RFC 4301 (Sections 5, 7 and 8), RFC 3948,
 // RFC 6040 and RFC 1191/8201. Not implemented: reassembly of inner fragments that
@@ -33,6 +38,7 @@ import (
 
 	"warren/nest"
 	"warren/packet"
+	"warren/poll"
 	"warren/sa"
 	"warren/tun"
 	"warren/underlay"
@@ -111,13 +117,15 @@ type Dataplane struct {
 
 	hold    *holdQueue
 	control *controlSender
-	egress  *egress
+	egress  []*egress
 	ingress []*ingress
+	stages  [][]*stage // of each worker
 	paths   pathMTUs
 
 	start, stop sync.Once
 	workers     sync.WaitGroup
 	stopping    chan struct{}
+	wake        *poll.Wake // the same for who polls
 	failed      atomic.Pointer[error]
 }
 
@@ -136,12 +144,15 @@ func New(o Options) (*Dataplane, error) {
 	o.Limits = o.Limits.withDefaults()
 	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
 	d := &Dataplane{opt: o, ports: o.Underlay.Info(), stopping: make(chan struct{})}
+	var err error
+	if d.wake, err = poll.NewWake(); err != nil {
+		return nil, fmt.Errorf("dataplane: %w", err)
+	}
 	d.Publish(new(nest.View))
 	d.hold = newHoldQueue(o.Limits)
 	d.control = newControlSender(d)
-	d.egress = newEgress(d, o.Limits.Flows)
-	for _, r := range o.Underlay.Readers() {
-		d.ingress = append(d.ingress, newIngress(d, r))
+	for i := range max(len(o.Tun.Queues()), len(o.Underlay.Queues())) {
+		d.stages = append(d.stages, d.newStages(i))
 	}
 	return d, nil
 }
@@ -154,9 +165,8 @@ func (d *Dataplane) Publish(v View) {
 // Start starts the workers. A second call does nothing.
 func (d *Dataplane) Start() {
 	d.start.Do(func() {
-		d.run("egress", d.egress.work)
-		for i, w := range d.ingress {
-			d.run(fmt.Sprintf("ingress %d", i), w.work)
+		for i, list := range d.stages {
+			d.startStages(fmt.Sprintf("worker %d", i), list)
 		}
 		d.workers.Go(d.expire)
 	})
@@ -190,8 +200,10 @@ func (d *Dataplane) Close() error {
 	var err error
 	d.stop.Do(func() {
 		close(d.stopping)
+		d.wake.Signal()
 		err = errors.Join(d.opt.Tun.Close(), d.opt.Underlay.Close())
 		d.workers.Wait()
+		err = errors.Join(err, d.wake.Close())
 		d.hold.dropAll(packet.Shutdown)
 	})
 	return err

@@ -26,7 +26,7 @@ func (p *pair) capture(t testing.TB, pkt []byte) memnet.Datagram {
 	}
 	b := packet.Batch{packet.New(packet.MaxPacket)}
 	b[0].Set(pkt)
-	if err := p.a.dp.egress.batch(b); err != nil {
+	if err := p.a.dp.egress[0].batch(b); err != nil {
 		t.Fatal(err)
 	}
 	p.net.Hook = nil

@@ -5,6 +5,8 @@ import (
 
 	"warren/nest"
 	"warren/packet"
+	"warren/tun"
+	"warren/underlay"
 )
 
 const (
@@ -18,6 +20,8 @@ const (
 // controlSender.
 type egress struct {
 	d       *Dataplane
+	tun     tun.Queue
+	net     underlay.Queue
 	cache   *flowCache[nest.Decision]
 	answers *answers
 	sealer  sealer
@@ -36,28 +40,16 @@ type egress struct {
 	counts       counts
 }
 
-func newEgress(d *Dataplane, flows int) *egress {
+func newEgress(d *Dataplane, i, flows int) *egress {
 	return &egress{
 		d:       d,
+		tun:     nth(d.opt.Tun.Queues(), i),
+		net:     nth(d.opt.Underlay.Queues(), i),
 		cache:   newFlowCache[nest.Decision](flows),
 		answers: newAnswers(maxAnswers),
 		spare:   packet.NewBatch(maxFragments, spareLen),
 		slots:   newSlots(d.opt.Limits.Batch),
 		out:     make(packet.Batch, 0, 2*d.opt.Limits.Batch+maxFragments),
-	}
-}
-
-// work is the egress worker.
-func (e *egress) work() error {
-	all := packet.NewBatch(e.d.opt.Limits.Batch, 0)
-	for {
-		n, err := e.d.opt.Tun.ReadBatch(all)
-		if err != nil {
-			return err
-		}
-		if err := e.batch(all[:n]); err != nil {
-			return err
-		}
 	}
 }
 
@@ -232,12 +224,12 @@ func (e *egress) sealRun() {
 // flush seals the last run, sends everything, counts it, and writes the answers.
 func (e *egress) flush() error {
 	e.sealRun()
-	err := e.d.transmit(e.out, &e.counts)
+	err := e.d.transmit(e.net, e.out, &e.counts)
 	e.out, e.run.from, e.run.bundle, e.used = e.out[:0], 0, nil, 0
 	e.lastNeed = ""
 	e.count()
 	if a := e.answers.take(); len(a) > 0 && err == nil {
-		n, werr := e.d.opt.Tun.WriteBatch(a)
+		n, werr := e.tun.WriteBatch(a)
 		e.counts.answers.Add(uint64(n))
 		err = werr
 	}
@@ -254,11 +246,11 @@ func (e *egress) count() {
 }
 
 // transmit gives sealed packets to the underlay and counts what became of each.
-func (d *Dataplane) transmit(b packet.Batch, c *counts) error {
+func (d *Dataplane) transmit(net underlay.Queue, b packet.Batch, c *counts) error {
 	if len(b) == 0 {
 		return nil
 	}
-	_, err := d.opt.Underlay.WriteBatch(b)
+	_, err := net.WriteBatch(b)
 	if err != nil {
 		refuse(b, packet.Shutdown)
 	}

@@ -43,7 +43,7 @@ func FuzzEgress(f *testing.F) {
 	f.Add(datagram(addr(4, 9, false), addr(4, 2, false), 100, 1))
 	f.Add(datagram(addr(4, 9, true), addr(4, 2, true), 1500, 1))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		e := p.a.dp.egress
+		e := p.a.dp.egress[0]
 		x := packet.New(max(len(data), 100))
 		x.Set(data)
 		if err := e.batch(packet.Batch{x}); err != nil {

@@ -2,39 +2,25 @@ package dataplane
 
 import (
 	"warren/packet"
-	"warren/underlay"
+	"warren/tun"
 )
 
-// An ingress takes datagrams from one underlay reader to the TUN or to the
+// An ingress takes datagrams from an underlay reader to the TUN or to the
 // Handler. It belongs to one goroutine.
 type ingress struct {
 	d       *Dataplane
-	reader  underlay.Reader
+	tun     tun.Queue
 	opener  opener
 	deliver packet.Batch // what goes to the TUN
 	counts  counts
 }
 
-func newIngress(d *Dataplane, r underlay.Reader) *ingress {
+func newIngress(d *Dataplane, i int) *ingress {
 	return &ingress{
 		d:       d,
-		reader:  r,
+		tun:     nth(d.opt.Tun.Queues(), i),
 		opener:  newOpener(d),
 		deliver: make(packet.Batch, 0, d.opt.Limits.Batch),
-	}
-}
-
-// work is the ingress worker.
-func (w *ingress) work() error {
-	all := packet.NewBatch(w.d.opt.Limits.Batch, 0)
-	for {
-		n, err := w.reader.ReadBatch(all)
-		if err != nil {
-			return err
-		}
-		if err := w.batch(all[:n]); err != nil {
-			return err
-		}
 	}
 }
 
@@ -67,7 +53,7 @@ func (w *ingress) flush() error {
 	for _, p := range b {
 		bytes += uint64(p.Len())
 	}
-	_, err := w.d.opt.Tun.WriteBatch(b)
+	_, err := w.tun.WriteBatch(b)
 	if err != nil {
 		refuse(b, packet.Shutdown)
 		bytes = 0

@@ -72,7 +72,7 @@ func TestFragmentsOfAWholeBatch(t *testing.T) {
 		packet.PutIP(pkt, packet.IPHeader{Src: a, Dst: b, Proto: packet.ProtoUDP, TTL: 61, ID: uint16(i), Len: len(pkt)})
 		x.Set(pkt)
 	}
-	if err := p.a.dp.egress.batch(batch); err != nil {
+	if err := p.a.dp.egress[0].batch(batch); err != nil {
 		t.Fatal(err)
 	}
 	c := p.a.dp.Counters()

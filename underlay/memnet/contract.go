@@ -271,12 +271,14 @@ func testClose(t *testing.T, h Harness) {
 			t.Errorf("Close: %v", err)
 		}
 	}
+	for range readers(h.A) {
+		if err := <-ended; !errors.Is(err, net.ErrClosed) {
+			t.Errorf("blocked ReadBatch ended with %v, want net.ErrClosed", err)
+		}
+	}
 	for _, r := range readers(h.A) {
 		if n, err := r.TryBatch(packet.NewBatch(1, 0)); n != 0 || !errors.Is(err, net.ErrClosed) {
 			t.Errorf("TryBatch after Close = %d, %v, want net.ErrClosed", n, err)
-		}
-		if err := <-ended; !errors.Is(err, net.ErrClosed) {
-			t.Errorf("blocked ReadBatch ended with %v, want net.ErrClosed", err)
 		}
 	}
 	if _, err := h.A.WriteBatch(packet.Batch{h.message(packet.KindESP, false, []byte("late"))}); !errors.Is(err, net.ErrClosed) {
