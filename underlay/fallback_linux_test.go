@@ -1,0 +1,61 @@
+package underlay
+
+import (
+	"bytes"
+	"net/netip"
+	"os"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"warren/packet"
+)
+
+// TestSendRunFallback makes the kernel refuse runs only when they are sent, as a
+// device without checksum offload does: without UDP checksums it cuts none.
+func TestSendRunFallback(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root to open raw sockets")
+	}
+	addrs := []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("127.0.0.2")}
+	var nodes []*Sockets
+	for _, a := range addrs {
+		s, err := Open(Options{Addr: a, IKE: 20500, NATT: 24500, NoESP: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		nodes = append(nodes, s)
+	}
+	sock := nodes[0].pick[roleNATT][0]
+	var err error
+	if closed := sock.file.Call(func(fd uintptr) {
+		err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_NO_CHECK, 1)
+	}); closed != nil || err != nil {
+		t.Fatal(closed, err)
+	}
+	b := packet.NewBatch(20, 1500)
+	for i, p := range b {
+		p.Set(bytes.Repeat([]byte{byte(i + 1)}, 1000))
+		p.Kind = packet.KindESPinUDP
+		p.Local, p.Remote = netip.AddrPortFrom(addrs[0], 24500), netip.AddrPortFrom(addrs[1], 24500)
+	}
+	if n, err := nodes[0].WriteBatch(b); n != len(b) || err != nil {
+		t.Fatalf("WriteBatch = %d, %v, want %d", n, err, len(b))
+	}
+	if sock.gso.Load() {
+		t.Error("runs are tried again")
+	}
+	in := packet.NewBatch(len(b), 0)
+	for got := 0; got < len(b); {
+		n, err := nodes[1].Readers()[1].ReadBatch(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range in[:n] {
+			if got++; !bytes.Equal(p.Bytes(), bytes.Repeat([]byte{byte(got)}, 1000)) {
+				t.Fatalf("datagram %d is % x", got, p.Bytes()[:8])
+			}
+		}
+	}
+}
