@@ -26,15 +26,14 @@ type traces struct {
 func (w *world) traces(d *lab.Warren) traces {
 	w.t.Helper()
 	var tr traces
-	var err error
+	sas, err := d.Client().SAs(w.ctx) // first: its connection is one of the open files
+	must(w.t, err)
+	tr.sas = len(sas)
 	tr.kernel, err = d.Node.Snapshot(w.ctx)
 	must(w.t, err)
 	tr.goroutines = int(w.metric(d, "go_goroutines"))
 	tr.files, err = d.OpenFiles()
 	must(w.t, err)
-	sas, err := d.Client().SAs(w.ctx)
-	must(w.t, err)
-	tr.sas = len(sas)
 	return tr
 }
 
