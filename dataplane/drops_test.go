@@ -8,6 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"warren/esp"
 	"warren/nest"
 	"warren/packet"
 	"warren/policy"
@@ -79,7 +80,12 @@ func TestRefusals(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, ok := in2.Open(probe); !ok {
+			var burst esp.OpenBurst
+			seqs := make([]uint64, 1)
+			in2.Begin(&burst, packet.Batch{probe}, seqs)
+			burst.Run()
+			in2.Finish(packet.Batch{probe}, seqs, make([]uint8, 1))
+			if probe.Drop != packet.Live {
 				t.Fatal(probe.Drop)
 			}
 			probe.TrimFront(packet.IPv4HeaderLen)

@@ -26,6 +26,11 @@ type opener struct {
 	// The link counted last, and what it carried since: added once per run.
 	link           *nest.Link
 	packets, bytes uint64
+
+	burst esp.OpenBurst
+	one   [1]*packet.Packet
+	seqs  [1]uint64
+	next  [1]uint8
 }
 
 // maxExpected bounds an opener's cache: what is in it is the far side's choice.
@@ -104,10 +109,14 @@ func (o *opener) openLayer(p *packet.Packet, at arrival) (*sa.Inbound, bool) {
 		p.Drop = packet.WrongLayer
 		return nil, false
 	}
-	next, ok := in.Open(p)
-	if !ok {
+	o.one[0] = p
+	in.Begin(&o.burst, o.one[:], o.seqs[:])
+	o.burst.Run()
+	in.Finish(o.one[:], o.seqs[:], o.next[:])
+	if p.Drop != packet.Live {
 		return nil, false
 	}
+	next := o.next[0]
 	if in.Mode() == esp.Transport {
 		restore(p, at, next)
 	} else {

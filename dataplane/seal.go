@@ -26,7 +26,10 @@ type layer struct {
 }
 
 // A sealer puts packets through the layers of a bundle. It belongs to one worker.
-type sealer struct{ layers []sealing }
+type sealer struct {
+	layers []sealing
+	burst  esp.SealBurst
+}
 
 // seal puts the live packets of b through the layers of their bundle, in place,
 // and addresses them for the underlay: one packet after the other, each innermost
@@ -41,9 +44,14 @@ func (s *sealer) seal(b packet.Batch, bundle *nest.Bundle) {
 	for _, p := range b {
 		p.Kind, p.Local, p.Remote, p.TOS = kind, bundle.Local, bundle.Remote, p.Info.TOS
 		for i := 0; ready && i < len(s.layers) && p.Drop == packet.Live; i++ {
-			s.layers[i].seal(p)
+			s.layers[i].seal(&s.burst, p)
+			if s.layers[i].sums() {
+				s.burst.Run()
+				sumUDP(p)
+			}
 		}
 	}
+	s.burst.Run()
 	if ready {
 		s.count()
 	}
@@ -86,13 +94,13 @@ func (s *sealer) count() {
 }
 
 // seal encapsulates one live packet.
-func (l *sealing) seal(p *packet.Packet) {
+func (l *sealing) seal(b *esp.SealBurst, p *packet.Packet) {
 	if l.left == 0 {
 		p.Drop = l.out.Refusal()
 		return
 	}
 	n := p.Len()
-	sealOne(p, &l.layer, l.out, l.seq)
+	sealOne(b, p, &l.layer, l.out, l.seq)
 	l.seq++
 	l.left--
 	if p.Drop == packet.Live {
@@ -111,16 +119,16 @@ func refuse(b packet.Batch, why packet.Drop) {
 }
 
 // sealOne encapsulates one packet with the sequence number seq.
-func sealOne(p *packet.Packet, l *layer, out *sa.Outbound, seq uint64) {
+func sealOne(b *esp.SealBurst, p *packet.Packet, l *layer, out *sa.Outbound, seq uint64) {
 	if l.Mode == esp.Transport {
-		sealTransport(p, l, out, seq)
+		sealTransport(b, p, l, out, seq)
 		return
 	}
 	next := uint8(packet.ProtoIPv4)
 	if isIPv6(p.Bytes()) {
 		next = packet.ProtoIPv6
 	}
-	out.Seal(p, seq, next)
+	out.Add(b, p, seq, next)
 	putOuter(p, l, seq)
 }
 
@@ -148,13 +156,23 @@ func putOuter(p *packet.Packet, l *layer, seq uint64) {
 	}
 }
 
-// patchUDP sets the length of the UDP header at offset at, and over IPv6 the
-// checksum, without which sockets refuse it (RFC 6935 allows zero only where the
-// receiver has been told).
+// patchUDP sets the length of the UDP header at offset at. The checksum stays
+// zero: over IPv6, sumUDP follows.
 func patchUDP(ip []byte, at int) {
 	binary.BigEndian.PutUint16(ip[at+4:], uint16(len(ip)-at))
-	if isIPv6(ip) {
-		packet.SetUDPChecksum(ip)
+}
+
+// sums reports whether the layer's outer header has a checksum of what is sealed:
+// that of UDP over IPv6, without which sockets refuse it (RFC 6935 allows zero
+// only where the receiver has been told).
+func (l *layer) sums() bool {
+	return !l.outermost && l.Encap == packet.EncapUDP && l.Dst.Is6()
+}
+
+// sumUDP fills in the checksum of the UDP packet in p.
+func sumUDP(p *packet.Packet) {
+	if p.Drop == packet.Live {
+		packet.SetUDPChecksum(p.Bytes())
 	}
 }
 
@@ -163,7 +181,7 @@ func isIPv6(ip []byte) bool { return ip[0]>>4 == 6 }
 // sealTransport protects what is behind the IP header (RFC 4303, Section
 // 3.1.1). Fragments cannot be protected so (Section 3.3.4), and options and
 // extension headers are not implemented.
-func sealTransport(p *packet.Packet, l *layer, out *sa.Outbound, seq uint64) {
+func sealTransport(b *esp.SealBurst, p *packet.Packet, l *layer, out *sa.Outbound, seq uint64) {
 	plain := packet.IPv4HeaderLen
 	if isIPv6(p.Bytes()) {
 		plain = packet.IPv6HeaderLen
@@ -179,7 +197,7 @@ func sealTransport(p *packet.Packet, l *layer, out *sa.Outbound, seq uint64) {
 	var saved [packet.IPv6HeaderLen]byte
 	header := saved[:copy(saved[:plain], p.Bytes())]
 	p.TrimFront(plain)
-	out.Seal(p, seq, p.Flow.Proto)
+	out.Add(b, p, seq, p.Flow.Proto)
 	if p.Drop != packet.Live {
 		return
 	}

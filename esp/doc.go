@@ -9,7 +9,15 @@
 // sending of traffic-flow padding and dummy packets (both are accepted), or
 // outer IP and UDP headers, which are package packet's.
 //
+// Packets go through in bursts: [Sealer.Add] and [Opener.Add] gather them, of any
+// number of SAs and layers, and one Run does what the ciphers cost. What those are
+// is below [Sealer] and [Opener], in transforms: the standard library and x/crypto,
+// and with the build tag ipsecmb, which needs cgo and libipsec-mb, that library
+// for AES-GCM, one call a burst. Where the CPU lacks AES or AVX, such a build
+// falls back to the standard library; [Backend] says which it is.
+//
 // Sequence counters, lifetimes and the SPI table live in package sa, which calls
 // this one. A [Sealer] or an [Opener] may be used by several goroutines at a
-// time, each with its own packets; a [Window] by one at a time.
+// time, each with its own packets and burst; a burst and a [Window] by one at a
+// time.
 package esp

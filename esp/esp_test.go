@@ -17,14 +17,14 @@ func TestSealOpen(t *testing.T) {
 		for _, n := range []int{0, 1, 2, 3, 4, 5, 20, 63, 64, 65, 1400, 1438, 65535} {
 			inner := plaintext(n)
 			p := newPacket(inner)
-			sealer.Seal(p, testSPI, 7, packet.ProtoIPv4)
+			sealer.sealNow(p, testSPI, 7, packet.ProtoIPv4)
 			if p.Drop != packet.Live || p.Len() != s.SealedLen(n) || p.Len()%4 != 0 {
 				t.Fatalf("%v, %d bytes: sealed %d bytes (%v), want %d", s, n, p.Len(), p.Drop, s.SealedLen(n))
 			}
 			if h, ok := ParseHeader(p.Bytes()); !ok || h.SPI() != testSPI || h.SeqLo() != 7 {
 				t.Errorf("%v, %d bytes: header %x", s, n, h)
 			}
-			next, ok := opener.Open(p, 7)
+			next, ok := opener.openNow(p, 7)
 			if !ok || next != packet.ProtoIPv4 || !bytes.Equal(p.Bytes(), inner) {
 				t.Errorf("%v, %d bytes: opened %d bytes, next header %d, %v", s, n, p.Len(), next, p.Drop)
 			}
@@ -39,14 +39,14 @@ func TestSealNested(t *testing.T) {
 	inner := plaintext(101)
 	p := newPacket(inner)
 	for seq := uint64(1); seq <= 8; seq++ {
-		sealer.Seal(p, testSPI, seq, packet.ProtoIPv6)
+		sealer.sealNow(p, testSPI, seq, packet.ProtoIPv6)
 		if p.Prepend(packet.IPv6HeaderLen+packet.UDPHeaderLen) == nil {
 			t.Fatalf("no headroom for layer %d", seq)
 		}
 	}
 	for seq := uint64(8); seq >= 1; seq-- {
 		p.TrimFront(packet.IPv6HeaderLen + packet.UDPHeaderLen)
-		if _, ok := opener.Open(p, seq); !ok {
+		if _, ok := opener.openNow(p, seq); !ok {
 			t.Fatalf("layer %d: %v", seq, p.Drop)
 		}
 	}
@@ -80,7 +80,7 @@ func TestSealRefuses(t *testing.T) {
 			}
 			p.SetWindow(end-len(inner), end)
 			copy(p.Bytes(), inner)
-			sealer.Seal(p, testSPI, tt.seq, packet.ProtoIPv4)
+			sealer.sealNow(p, testSPI, tt.seq, packet.ProtoIPv4)
 			if p.Drop != tt.drop {
 				t.Errorf("%v, %s: %v, want %v", s, name, p.Drop, tt.drop)
 			}
@@ -90,31 +90,10 @@ func TestSealRefuses(t *testing.T) {
 		}
 		p := newPacket(inner)
 		p.Drop = packet.Discard
-		sealer.Seal(p, testSPI, 1, packet.ProtoIPv4)
+		sealer.sealNow(p, testSPI, 1, packet.ProtoIPv4)
 		if p.Drop != packet.Discard || !bytes.Equal(p.Bytes(), inner) {
 			t.Errorf("%v: a packet refused before became %v", s, p.Drop)
 		}
-	}
-}
-
-func TestSealBatch(t *testing.T) {
-	sealer, opener := newPair(t, suites[0])
-	b := packet.NewBatch(3, 64)
-	for _, p := range b {
-		p.Set(plaintext(40))
-	}
-	b[1].Drop = packet.TooBig
-	sealer.SealBatch(b, testSPI, 10, packet.ProtoIPv4)
-	for i, want := range []packet.Drop{packet.Live, packet.TooBig, packet.Live} {
-		if b[i].Drop != want {
-			t.Errorf("packet %d: %v, want %v", i, b[i].Drop, want)
-		}
-	}
-	if h, _ := ParseHeader(b[2].Bytes()); h.SeqLo() != 12 {
-		t.Errorf("third packet has number %d, want 12", h.SeqLo())
-	}
-	if _, ok := opener.Open(b[2], 12); !ok {
-		t.Errorf("third packet: %v", b[2].Drop)
 	}
 }
 
@@ -124,7 +103,7 @@ func TestShortPackets(t *testing.T) {
 	for _, s := range suites {
 		sealer, opener := newPair(t, s)
 		p := newPacket(plaintext(64))
-		sealer.Seal(p, testSPI, 1, packet.ProtoIPv4)
+		sealer.sealNow(p, testSPI, 1, packet.ProtoIPv4)
 		whole := bytes.Clone(p.Bytes())
 		for n := range len(whole) {
 			p := newPacket(whole[:n])
@@ -132,7 +111,7 @@ func TestShortPackets(t *testing.T) {
 			if n < MinLen {
 				want = packet.Runt
 			}
-			if _, ok := opener.Open(p, 1); ok || p.Drop != want {
+			if _, ok := opener.openNow(p, 1); ok || p.Drop != want {
 				t.Errorf("%v, %d bytes: %v, want %v", s, n, p.Drop, want)
 			}
 		}
@@ -166,10 +145,10 @@ func TestVPPPad(t *testing.T) {
 		"trailer alone, 3 of 2 present": {[]byte{1, 2, 3, 4}, -1},
 	}
 	for _, s := range suites {
-		_, opener := newPair(t, s)
+		sealer, opener := newPair(t, s)
 		for name, tt := range tests {
-			p := newPacket(opener.sealRaw(testSPI, 1, tt.plain))
-			next, ok := opener.Open(p, 1)
+			p := newPacket(sealer.sealRaw(testSPI, 1, tt.plain))
+			next, ok := opener.openNow(p, 1)
 			if tt.len < 0 {
 				if ok || p.Drop != packet.BadPadding {
 					t.Errorf("%v, %s: %v, want %v", s, name, p.Drop, packet.BadPadding)
@@ -189,8 +168,8 @@ func TestFragmentNextHeader(t *testing.T) {
 	sealer, opener := newPair(t, suites[0])
 	for next := range 256 {
 		p := newPacket(plaintext(40))
-		sealer.Seal(p, testSPI, 1, uint8(next))
-		if got, ok := opener.Open(p, 1); !ok || int(got) != next || p.Len() != 40 {
+		sealer.sealNow(p, testSPI, 1, uint8(next))
+		if got, ok := opener.openNow(p, 1); !ok || int(got) != next || p.Len() != 40 {
 			t.Errorf("next header %d comes out as %d, %v", next, got, p.Drop)
 		}
 	}
@@ -216,8 +195,8 @@ func TestOpenRefusesOtherSequence(t *testing.T) {
 	for _, s := range suites {
 		sealer, opener := newPair(t, s)
 		p := newPacket(plaintext(40))
-		sealer.Seal(p, testSPI, 5, packet.ProtoIPv4)
-		_, ok := opener.Open(p, 1<<32+5)
+		sealer.sealNow(p, testSPI, 5, packet.ProtoIPv4)
+		_, ok := opener.openNow(p, 1<<32+5)
 		if ok == s.ESN { // without ESN there is no high half
 			t.Errorf("%v: opened with another high half: %v", s, ok)
 		}
@@ -276,7 +255,7 @@ func TestGCMIVUniqueness(t *testing.T) {
 		wg.Go(func() {
 			for i := range each {
 				p := newPacket(plaintext(100))
-				sealer.Seal(p, testSPI, uint64(w*each+i+1), packet.ProtoIPv4)
+				sealer.sealNow(p, testSPI, uint64(w*each+i+1), packet.ProtoIPv4)
 				all[w] = append(all[w], bytes.Clone(p.Bytes()))
 			}
 		})
@@ -290,7 +269,7 @@ func TestGCMIVUniqueness(t *testing.T) {
 		}
 		seen[iv] = true
 		p := newPacket(b)
-		if _, ok := opener.Open(p, iv); !ok || !bytes.Equal(p.Bytes(), plaintext(100)) {
+		if _, ok := opener.openNow(p, iv); !ok || !bytes.Equal(p.Bytes(), plaintext(100)) {
 			t.Fatalf("packet %d: %v", iv, p.Drop)
 		}
 	}
@@ -305,23 +284,23 @@ func FuzzOpen(f *testing.F) {
 		s := suites[int(which)%len(suites)]
 		sealer, opener := newPair(t, s)
 		noise := newPacket(data)
-		if _, ok := opener.Open(noise, 9); ok {
+		if _, ok := opener.openNow(noise, 9); ok {
 			t.Fatal("noise is accepted")
 		}
 		if len(data) > packet.MaxPacket {
 			return
 		}
 		p := newPacket(data)
-		sealer.Seal(p, testSPI, 9, packet.ProtoIPv4)
+		sealer.sealNow(p, testSPI, 9, packet.ProtoIPv4)
 		if flip == 0 {
-			if _, ok := opener.Open(p, 9); !ok || !bytes.Equal(p.Bytes(), data) {
+			if _, ok := opener.openNow(p, 9); !ok || !bytes.Equal(p.Bytes(), data) {
 				t.Fatalf("an intact packet is refused: %v", p.Drop)
 			}
 			return
 		}
 		b := p.Bytes()
 		b[int(at)%len(b)] ^= flip
-		if _, ok := opener.Open(p, 9); ok || p.Drop != packet.AuthFailed {
+		if _, ok := opener.openNow(p, 9); ok || p.Drop != packet.AuthFailed {
 			t.Fatalf("byte %d changed by %#x is accepted (%v)", int(at)%len(b), flip, p.Drop)
 		}
 	})

@@ -1,8 +1,8 @@
 package esp
 
 import (
-	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"os"
@@ -54,14 +54,34 @@ func plaintext(n int) []byte {
 	return b
 }
 
+// sealNow seals p alone.
+func (s *Sealer) sealNow(p *packet.Packet, spi SPI, seq uint64, nextHeader uint8) {
+	var b SealBurst
+	s.Add(&b, p, spi, seq, nextHeader)
+	b.Run()
+}
+
+// openNow opens p alone.
+func (o *Opener) openNow(p *packet.Packet, seq uint64) (nextHeader uint8, ok bool) {
+	var b OpenBurst
+	o.Add(&b, p, seq)
+	b.Run()
+	return o.Finish(p)
+}
+
 // sealRaw seals plain as it is, with whatever trailer it ends in.
-func (t *transform) sealRaw(spi SPI, seq uint64, plain []byte) []byte {
+func (s *Sealer) sealRaw(spi SPI, seq uint64, plain []byte) []byte {
 	p := newPacket(nil)
 	front := p.Append(frontLen)
-	b := append(bytes.Clone(front[:0]), byte(spi>>24), byte(spi>>16), byte(spi>>8), byte(spi),
-		byte(seq>>24), byte(seq>>16), byte(seq>>8), byte(seq), 0, 0, 0, 0, 0, 0, 0, byte(seq))
-	nonce, aad := t.nonceAndAAD(&p.Scratch, b, seq)
-	return append(b, t.aead.Seal(nil, nonce, plain, aad)...)
+	binary.BigEndian.PutUint32(front, uint32(spi))
+	binary.BigEndian.PutUint32(front[seqOff:], uint32(seq))
+	binary.BigEndian.PutUint64(front[HeaderLen:], seq)
+	copy(p.Append(len(plain)), plain)
+	p.Append(icvLen)
+	var b SealBurst
+	b.add(s.transform, p, seq)
+	b.Run()
+	return p.Bytes()
 }
 
 type hexBytes []byte

@@ -8,7 +8,7 @@ const DummyNextHeader = packet.ProtoNone
 
 // An Opener turns ESP packets of one inbound SA back into plaintext packets. Any
 // number of goroutines may use it at a time.
-type Opener struct{ transform }
+type Opener struct{ transform transform }
 
 // NewOpener returns an Opener for key, which is s.KeyLen() bytes long and ends
 // in the salt. It keeps no reference to key.
@@ -20,34 +20,41 @@ func NewOpener(s Suite, key []byte) (*Opener, error) {
 	return &Opener{t}, nil
 }
 
-// Open decapsulates the window of p, an ESP packet from SPI to ICV, in place
-// (RFC 4303, Section 3.4). Afterwards the window is the plaintext without
-// padding and trailer. seq is the whole sequence number, which the caller found
-// with Window.Expand and has checked against the window; only after Open may it
+// Add puts the window of p, an ESP packet from SPI to ICV, among what b.Run
+// decrypts in place (RFC 4303, Section 3.4); after that, Finish decapsulates
+// it. seq is the whole sequence number, which the caller found with
+// Window.Expand and has checked against the window; only what Finish accepts may
 // be committed.
 //
-// Where it reports false, p.Drop says why (Runt, AuthFailed or BadPadding) and
-// the bytes are void. It is the caller's to judge nextHeader, also to discard
-// dummy packets, and to see that a tunnel carries an IP packet: all Open
-// promises is that the sender of the SA sent these bytes. Open neither blocks
-// nor allocates, and keeps no reference to p.
-func (o *Opener) Open(p *packet.Packet, seq uint64) (nextHeader uint8, ok bool) {
+// A p already refused stays as it is, one that is too short is marked Runt. Add
+// neither blocks nor allocates, and runs b first where it is full.
+func (o *Opener) Add(b *OpenBurst, p *packet.Packet, seq uint64) {
+	if p.Drop != packet.Live {
+		return
+	}
+	if p.Len() < MinLen {
+		p.Drop = packet.Runt
+		return
+	}
+	if b.full() {
+		b.Run()
+	}
+	b.add(o.transform, p, seq)
+}
+
+// Finish makes the plaintext without padding and trailer the window of p, which
+// was added to a burst that has run.
+//
+// Where it reports false, p.Drop says why (AuthFailed or BadPadding, or what
+// refused it before) and the bytes are void. It is the caller's to judge
+// nextHeader, also to discard dummy packets, and to see that a tunnel carries an
+// IP packet: all Finish promises is that the sender of the SA sent these bytes.
+func (o *Opener) Finish(p *packet.Packet) (nextHeader uint8, ok bool) {
 	if p.Drop != packet.Live {
 		return 0, false
 	}
 	b := p.Bytes()
-	if len(b) < MinLen {
-		p.Drop = packet.Runt
-		return 0, false
-	}
-	nonce, aad := o.nonceAndAAD(&p.Scratch, b, seq)
-	sealed := b[frontLen:]
-	plain, err := o.aead.Open(sealed[:0], nonce, sealed, aad)
-	if err != nil {
-		p.Drop = packet.AuthFailed
-		return 0, false
-	}
-	nextHeader, trail, ok := parseTrailer(plain)
+	nextHeader, trail, ok := parseTrailer(b[frontLen : len(b)-icvLen])
 	if !ok {
 		p.Drop = packet.BadPadding
 		return 0, false

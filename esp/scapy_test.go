@@ -201,7 +201,7 @@ func (x exchange) toScapy(t *testing.T, j *judge) {
 	} else {
 		p.TrimFront(info.HeaderLen)
 	}
-	sealer.Seal(p, testSPI, x.seq, next)
+	sealer.sealNow(p, testSPI, x.seq, next)
 	proto := uint8(packet.ProtoESP)
 	if x.udp {
 		proto = packet.ProtoUDP
@@ -235,7 +235,7 @@ func (x exchange) fromScapy(t *testing.T, j *judge) {
 		}
 		p.TrimFront(packet.UDPHeaderLen)
 	}
-	next, ok := opener.Open(p, x.seq)
+	next, ok := opener.openNow(p, x.seq)
 	if !ok {
 		t.Fatalf("seq %#x: %v", x.seq, p.Drop)
 	}

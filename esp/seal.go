@@ -9,7 +9,10 @@ import (
 
 // A Sealer turns plaintext packets into the ESP packets of one outbound SA. Any
 // number of goroutines may use it at a time.
-type Sealer struct{ transform }
+type Sealer struct {
+	transform transform
+	esn       bool
+}
 
 // NewSealer returns a Sealer for key, which is s.KeyLen() bytes long and ends
 // in the salt. It keeps no reference to key.
@@ -18,19 +21,21 @@ func NewSealer(s Suite, key []byte) (*Sealer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Sealer{t}, nil
+	return &Sealer{t, s.ESN}, nil
 }
 
-// Seal encapsulates the window of p in place (RFC 4303, Section 3.3): the inner
+// Add encapsulates the window of p in place (RFC 4303, Section 3.3): the inner
 // IP packet in tunnel mode, the payload in transport mode. Afterwards the window
-// is the ESP packet, from SPI to ICV. A p already refused stays as it is, one
-// without room around it is marked NoRoom and keeps its bytes.
+// is the ESP packet, from SPI to ICV, which b.Run encrypts; more headers may be
+// put before it, and more layers around it, already now. A p already refused
+// stays as it is, one without room around it is marked NoRoom and keeps its
+// bytes.
 //
 // seq is the sequence number and the IV. The caller uses none twice with a key
 // (RFC 4106, Section 3.1) and none that is 0 or, without ESN, beyond 32 bits:
-// those are marked SeqExhausted. Seal neither blocks nor allocates, and keeps no
-// reference to p.
-func (s *Sealer) Seal(p *packet.Packet, spi SPI, seq uint64, nextHeader uint8) {
+// those are marked SeqExhausted. Add neither blocks nor allocates, and runs b
+// first where it is full.
+func (s *Sealer) Add(b *SealBurst, p *packet.Packet, spi SPI, seq uint64, nextHeader uint8) {
 	if p.Drop != packet.Live {
 		return
 	}
@@ -38,19 +43,17 @@ func (s *Sealer) Seal(p *packet.Packet, spi SPI, seq uint64, nextHeader uint8) {
 		p.Drop = packet.SeqExhausted
 		return
 	}
-	s.seal(p, spi, seq, seq, nextHeader)
+	s.add(b, p, header{spi, seq, seq}, nextHeader)
 }
 
-// SealBatch seals the live packets of b as Seal does, numbering all of b seq,
-// seq+1, ...: the caller has reserved len(b) numbers.
-func (s *Sealer) SealBatch(b packet.Batch, spi SPI, seq uint64, nextHeader uint8) {
-	for i, p := range b {
-		s.Seal(p, spi, seq+uint64(i), nextHeader)
-	}
+// A header is what is in front of the ciphertext.
+type header struct {
+	spi     SPI
+	seq, iv uint64
 }
 
-// seal is Seal with an IV of its own, as test vectors have them.
-func (s *Sealer) seal(p *packet.Packet, spi SPI, seq, iv uint64, nextHeader uint8) {
+// add is Add with an IV of its own, as test vectors have them.
+func (s *Sealer) add(b *SealBurst, p *packet.Packet, h header, nextHeader uint8) {
 	pad := padLen(p.Len())
 	tail := pad + trailerLen + icvLen
 	if p.Headroom() < frontLen || p.Tailroom() < tail {
@@ -59,14 +62,13 @@ func (s *Sealer) seal(p *packet.Packet, spi SPI, seq, iv uint64, nextHeader uint
 	}
 	putTrailer(p.Append(tail), pad, nextHeader)
 	front := p.Prepend(frontLen)
-	binary.BigEndian.PutUint32(front[spiOff:], uint32(spi))
-	binary.BigEndian.PutUint32(front[seqOff:], uint32(seq))
-	binary.BigEndian.PutUint64(front[HeaderLen:], iv)
-
-	b := p.Bytes()
-	nonce, aad := s.nonceAndAAD(&p.Scratch, b, seq)
-	plain := b[frontLen : len(b)-icvLen]
-	s.aead.Seal(plain[:0], nonce, plain, aad) // the ICV lands behind plain, in b
+	binary.BigEndian.PutUint32(front[spiOff:], uint32(h.spi))
+	binary.BigEndian.PutUint32(front[seqOff:], uint32(h.seq))
+	binary.BigEndian.PutUint64(front[HeaderLen:], h.iv)
+	if b.full() {
+		b.Run()
+	}
+	b.add(s.transform, p, h.seq)
 }
 
 // putTrailer writes padding 1, 2, 3, ..., its length and the next header

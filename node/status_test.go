@@ -22,8 +22,17 @@ func TestDescribeTellsTheSequenceNumbers(t *testing.T) {
 	seq, _ := out.Reserve(7)
 	pkt := packet.New(64)
 	pkt.Set(make([]byte, 20))
-	out.Seal(pkt, seq+4, packet.ProtoIPv4)
-	in.Open(pkt)
+	var seal esp.SealBurst
+	out.Add(&seal, pkt, seq+4, packet.ProtoIPv4)
+	seal.Run()
+	var (
+		open esp.OpenBurst
+		seqs [1]uint64
+		next [1]uint8
+	)
+	in.Begin(&open, packet.Batch{pkt}, seqs[:])
+	open.Run()
+	in.Finish(packet.Batch{pkt}, seqs[:], next[:])
 
 	c := &child{in: in, out: out}
 	if got := c.describe("out", 1).Sequence; got != 7 {

@@ -14,10 +14,6 @@ const (
 
 	// MaxPacket is the largest IPv4 packet and the largest packet carried.
 	MaxPacket = 65535
-
-	// ScratchLen is the size of the scratch area of a Packet: a nonce and the
-	// associated data of an ESP layer.
-	ScratchLen = 32
 )
 
 // Encap says how an ESP packet travels in an IP packet.
@@ -79,11 +75,6 @@ type Packet struct {
 	// for several of one flow, each with its headers and with Segment bytes of
 	// its payload, the last with what is left; its checksum is not filled in.
 	Segment int
-
-	// Scratch is working space of the stage that owns the packet, such as the
-	// nonce of the layer being sealed. It holds nothing between two stages,
-	// and never a key.
-	Scratch [ScratchLen]byte
 
 	buf      []byte
 	off, end int

@@ -13,8 +13,8 @@ import (
 
 // An Inbound is an SA that packets are received on. It is safe for any number
 // of goroutines: the opener has no state, and the replay window is behind a
-// mutex that a packet holds twice for a few instructions, once before and once
-// after it is opened.
+// mutex that a run of packets holds twice for a few instructions each, once
+// before and once after it is opened.
 type Inbound struct {
 	Counters        // what was authenticated and not a replay, by plaintext bytes
 	params   Params // without key
@@ -61,70 +61,93 @@ func (in *Inbound) Via() Layer { return in.params.Via }
 // Mode returns the mode of the SA.
 func (in *Inbound) Mode() esp.Mode { return in.params.Mode }
 
-// Open does for the window of p, an ESP packet from SPI to ICV, all that
-// RFC 4303, Section 3.4 asks for once the SA is found: replay check, opening in
-// place, replay check again and window update, counting. Afterwards the window
-// is the plaintext.
+// Begin does for the live packets of b, each an ESP packet from SPI to ICV, what
+// RFC 4303, Section 3.4 asks for before they are opened in burst: the replay
+// check above all. Its verdict is not the last word, as packets of one run may be
+// copies of each other; seqs, as long as b, gets what Finish needs to know.
 //
-// Where it reports false, p.Drop says why. Nothing of the SA changes for a
+// Where a packet is not added to the burst, its Drop says why.
+func (in *Inbound) Begin(burst *esp.OpenBurst, b packet.Batch, seqs []uint64) {
+	in.check(b, seqs)
+	for i, p := range b {
+		in.opener.Add(burst, p, seqs[i])
+	}
+}
+
+// check expands the sequence numbers of a run and checks them against the
+// window.
+func (in *Inbound) check(b packet.Batch, seqs []uint64) {
+	retired := in.retired.Load()
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for i, p := range b {
+		if p.Drop != packet.Live {
+			continue
+		}
+		h, ok := esp.ParseHeader(p.Bytes())
+		switch {
+		case p.Len() < esp.MinLen:
+			p.Drop = packet.Runt
+			continue
+		case !ok:
+			p.Drop = packet.ReservedSPI
+			continue
+		case h.SPI() != in.params.SPI:
+			p.Drop = packet.NoSA
+			continue
+		case retired:
+			p.Drop = packet.SAExpired
+			continue
+		}
+		seqs[i] = in.window.Expand(h.SeqLo(), in.params.Suite.ESN)
+		if !in.window.Check(seqs[i]) {
+			p.Drop = packet.Replay
+		}
+	}
+}
+
+// Finish does the rest for a run that Begin began, once its burst has run:
+// decapsulation, replay check again and window update, counting. Afterwards the
+// windows of live packets are the plaintext, and next, as long as b, has their
+// next headers.
+//
+// Where a packet is refused, its Drop says why. Nothing of the SA changes for a
 // packet that is not authenticated. Dummy packets are refused as Dummy; every
 // other next header, the selectors and the layer the packet came through are the
 // caller's to check.
-func (in *Inbound) Open(p *packet.Packet) (nextHeader uint8, ok bool) {
-	if p.Drop != packet.Live {
-		return 0, false
+func (in *Inbound) Finish(b packet.Batch, seqs []uint64, next []uint8) {
+	for i, p := range b {
+		next[i], _ = in.opener.Finish(p)
 	}
-	h, ok := esp.ParseHeader(p.Bytes())
-	switch {
-	case p.Len() < esp.MinLen:
-		p.Drop = packet.Runt
-	case !ok:
-		p.Drop = packet.ReservedSPI
-	case h.SPI() != in.params.SPI:
-		p.Drop = packet.NoSA
-	case in.retired.Load():
-		p.Drop = packet.SAExpired
+	in.commit(b, seqs)
+	packets, bytes := 0, 0
+	for i, p := range b {
+		if p.Drop == packet.Live && next[i] == esp.DummyNextHeader {
+			p.Drop = packet.Dummy
+		}
+		if p.Drop == packet.Live {
+			packets++
+			bytes += p.Len()
+		}
 	}
-	if p.Drop != packet.Live {
-		return 0, false
+	if packets > 0 {
+		in.count(bytes, packets)
 	}
-	seq, fresh := in.check(h.SeqLo())
-	if !fresh {
-		p.Drop = packet.Replay
-		return 0, false
-	}
-	nextHeader, ok = in.opener.Open(p, seq)
-	if !ok && p.Drop != packet.BadPadding { // that one is authenticated
-		return 0, false
-	}
-	return nextHeader, in.accept(p, seq, nextHeader)
 }
 
-// check expands a sequence number and checks it against the window.
-func (in *Inbound) check(lo uint32) (seq uint64, fresh bool) {
+// commit takes the numbers of authenticated packets into the window. Those with
+// bad padding are among them.
+func (in *Inbound) commit(b packet.Batch, seqs []uint64) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	seq = in.window.Expand(lo, in.params.Suite.ESN)
-	return seq, in.window.Check(seq)
-}
-
-// accept commits the number of an authenticated packet, and counts it where
-// there is something to deliver.
-func (in *Inbound) accept(p *packet.Packet, seq uint64, nextHeader uint8) bool {
-	in.mu.Lock()
-	fresh := in.window.Commit(seq)
-	in.mu.Unlock()
-	switch {
-	case !fresh:
-		p.Drop = packet.Replay
-	case p.Drop == packet.Live && nextHeader == esp.DummyNextHeader:
-		p.Drop = packet.Dummy
+	for i, p := range b {
+		if p.Drop != packet.Live && p.Drop != packet.BadPadding {
+			continue
+		}
+		if !in.window.Commit(seqs[i]) {
+			p.Drop = packet.Replay
+		}
 	}
-	if p.Drop != packet.Live {
-		return false
-	}
-	in.count(p.Len(), 1)
-	return true
 }
 
 // Highest returns the highest number received on an authentic packet, 0 before

@@ -103,11 +103,12 @@ func (o *Outbound) taken() uint64 { return o.next.Load() - max(o.params.FirstSeq
 // Last returns the highest number given out, 0 before the first.
 func (o *Outbound) Last() uint64 { return o.next.Load() - 1 }
 
-// Seal turns the window of p, which is the plaintext, into an ESP packet of the
-// SA, in place. seq comes from Reserve and is used for this packet alone. Where
-// there is no room p.Drop says so. Counting is the caller's, by Count.
-func (o *Outbound) Seal(p *packet.Packet, seq uint64, nextHeader uint8) {
-	o.sealer.Seal(p, o.params.SPI, seq, nextHeader)
+// Add turns the window of p, which is the plaintext, into an ESP packet of the
+// SA, in place; b.Run encrypts it. seq comes from Reserve and is used for this
+// packet alone. Where there is no room p.Drop says so. Counting is the caller's,
+// by Count.
+func (o *Outbound) Add(b *esp.SealBurst, p *packet.Packet, seq uint64, nextHeader uint8) {
+	o.sealer.Add(b, p, o.params.SPI, seq, nextHeader)
 }
 
 // Count adds what was sealed: plaintext bytes and packets, once a batch.

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"warren/esp"
 	"warren/packet"
 )
 
@@ -214,16 +215,50 @@ func TestReplayConcurrent(t *testing.T) {
 	}
 }
 
+// TestReplayWithinRun: of copies in one run only the first is delivered, and
+// nothing that is not authentic takes a number from what is.
+func TestReplayWithinRun(t *testing.T) {
+	s := newScenario(t, 64, true)
+	forged := sealed(s.peer, 5)
+	forged[len(forged)-1] ^= 1
+	b := packet.NewBatch(6, 100)
+	for i, data := range [][]byte{forged, sealed(s.peer, 5), sealed(s.peer, 5), sealed(s.peer, 4), forged[:9], sealed(s.peer, 70)} {
+		b[i].Set(data)
+	}
+	var burst esp.OpenBurst
+	seqs, next := make([]uint64, len(b)), make([]uint8, len(b))
+	s.in.Begin(&burst, b, seqs)
+	burst.Run()
+	s.in.Finish(b, seqs, next)
+	want := []packet.Drop{packet.AuthFailed, packet.Live, packet.Replay, packet.Live, packet.Runt, packet.Live}
+	for i, p := range b {
+		if p.Drop != want[i] {
+			t.Errorf("packet %d: %v, want %v", i, p.Drop, want[i])
+		}
+		if p.Drop == packet.Live && (next[i] != packet.ProtoIPv4 || !bytes.Equal(p.Bytes(), inner)) {
+			t.Errorf("packet %d: next header %d, %x", i, next[i], p.Bytes())
+		}
+	}
+	if n, size := s.in.Packets.Load(), s.in.Bytes.Load(); n != 3 || size != uint64(3*len(inner)) {
+		t.Errorf("counted %d packets, %d bytes", n, size)
+	}
+}
+
 // TestReplayRecheckedAfterOpen: a number inside the window at its first check
 // may be left of it once others of the batch are committed.
 func TestReplayRecheckedAfterOpen(t *testing.T) {
 	s := newScenario(t, 64, false)
 	s.rx(packet.Live, 79)
-	seq, fresh := s.in.check(81)
+	late := packet.NewBatch(1, 100)
+	late[0].Set(sealed(s.peer, 81))
+	var burst esp.OpenBurst
+	var seqs [1]uint64
+	s.in.Begin(&burst, late, seqs[:])
 	s.rx(packet.Live, 200)
-	p := packet.New(64)
-	if !fresh || s.in.accept(p, seq, packet.ProtoIPv4) || p.Drop != packet.Replay {
-		t.Errorf("fresh %v, then %v", fresh, p.Drop)
+	burst.Run()
+	s.in.Finish(late, seqs[:], make([]uint8, 1))
+	if late[0].Drop != packet.Replay {
+		t.Errorf("a number left of the window by now: %v", late[0].Drop)
 	}
 	s.rx(packet.Live, 201, 202)
 	s.rx(packet.Live, 203)
@@ -263,8 +298,10 @@ func TestInboundRefuses(t *testing.T) {
 	}
 	p := packet.New(64)
 	p.Set(inner)
-	s.peer.Seal(p, 2, 59)
-	if next, ok := s.in.Open(p); ok || next != 59 || p.Drop != packet.Dummy {
+	var b esp.SealBurst
+	s.peer.Add(&b, p, 2, 59)
+	b.Run()
+	if next := open(s.in, p); next != 59 || p.Drop != packet.Dummy {
 		t.Errorf("dummy: next header %d, %v", next, p.Drop)
 	}
 	s.rx(packet.Replay, 2) // a dummy moves the window as any other

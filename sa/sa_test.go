@@ -243,14 +243,29 @@ func TestAllocs(t *testing.T) {
 		t.Fatal(err)
 	}
 	flow := packet.Flow{Src: netip.MustParseAddr("10.0.0.1"), Dst: netip.MustParseAddr("10.0.0.2"), Proto: 6}
-	pkt := packet.New(1500)
+	b := packet.NewBatch(3, 1500)
+	var (
+		seal esp.SealBurst
+		open esp.OpenBurst
+		seqs [3]uint64
+		next [3]uint8
+	)
 	if n := testing.AllocsPerRun(100, func() {
-		pkt.Set(inner)
-		seq, _ := out.Reserve(1)
-		out.Seal(pkt, seq, packet.ProtoIPv4)
-		out.Count(len(inner), 1)
-		if _, ok := s.Lookup(p.SPI).Open(pkt); !ok || !in.Allows(flow) {
-			t.Fatal(pkt.Drop)
+		seq, _ := out.Reserve(len(b))
+		for i, pkt := range b {
+			pkt.Set(inner)
+			out.Add(&seal, pkt, seq+uint64(i), packet.ProtoIPv4)
+		}
+		seal.Run()
+		out.Count(len(b)*len(inner), len(b))
+		in := s.Lookup(p.SPI)
+		in.Begin(&open, b, seqs[:])
+		open.Run()
+		in.Finish(b, seqs[:], next[:])
+		for i, pkt := range b {
+			if pkt.Drop != packet.Live || next[i] != packet.ProtoIPv4 || !in.Allows(flow) {
+				t.Fatal(pkt.Drop)
+			}
 		}
 	}); n != 0 {
 		t.Errorf("a packet allocates %v times, want 0", n)

@@ -1,0 +1,39 @@
+package esp
+
+import "fmt"
+
+// goBackend is what Backend says where the library is Go's.
+const goBackend = "Go standard library"
+
+// A transform is what protects the packets of one SA: its algorithms and keys.
+// It is immutable, so goroutines may share it.
+type transform interface {
+	// seal encrypts the first of jobs, and as many of those behind it as it can
+	// in the same go, each behind the one before. It returns how many.
+	seal(jobs []job) int
+
+	// open is the same for decryption. It marks the packets that are not
+	// authentic as AuthFailed; their bytes are void.
+	open(jobs []job) int
+}
+
+func newTransform(s Suite, key []byte) (transform, error) {
+	if s.KeyLen() == 0 {
+		return nil, fmt.Errorf("esp: no cipher in the suite")
+	}
+	if len(key) != s.KeyLen() {
+		return nil, fmt.Errorf("esp: %v wants %d bytes of key and salt, got %d", s, s.KeyLen(), len(key))
+	}
+	n := s.Cipher.keyLen()
+	salt := aeadSalt{salt: [saltLen]byte(key[n:]), esn: s.ESN}
+	if s.Cipher != ChaCha20Poly1305 {
+		if t := newBackendGCM(key[:n], salt); t != nil {
+			return t, nil
+		}
+	}
+	aead, err := newAEAD(s.Cipher, key[:n])
+	if err != nil {
+		return nil, fmt.Errorf("esp: %v: %w", s, err)
+	}
+	return &goAEAD{aeadSalt: salt, aead: aead}, nil
+}
