@@ -16,6 +16,12 @@ func Checksum(b []byte, initial uint32) uint16 {
 // sumBytes adds b to sum in ones' complement, eight bytes at a time: that is
 // congruent to adding it two at a time (RFC 1071, Section 2(C)).
 func sumBytes(b []byte, sum uint64) uint64 {
+	b, sum = sumWide(b, sum)
+	return sumWords(b, sum)
+}
+
+// sumWords is sumBytes on any machine.
+func sumWords(b []byte, sum uint64) uint64 {
 	var carry uint64
 	for ; len(b) >= 64; b = b[64:] { // unrolled: the carry stays in the flag
 		sum, carry = bits.Add64(sum, binary.BigEndian.Uint64(b), 0)
