@@ -11,6 +11,12 @@
 // workers work by is one immutable view, see [Dataplane.Publish]. Packets whose
 // chain is not up wait in a bounded queue.
 //
+// Workers share SAs. The packets of one flow come by one queue and stay in order;
+// those of one tunnel leave in the order of their sequence numbers, whichever
+// worker seals them (see nest.Order), since the windows of peers may be small.
+// What a peer sends arrives at one worker: the kernel divides the sockets' input
+// by address and port.
+//
 // A super-packet from the TUN is decided about once and cut into packets as it is
 // sealed; whole runs of packets go to the sockets and to the TUN at once.
 //
@@ -19,7 +25,7 @@
 // hold ESP or IKE (they are dropped as fragment), transport mode for packets
 // with IPv4 options or IPv6 extension headers, transport mode across a NAT that
 // changes addresses (RFC 3948, Section 3.1.2), timers for NAT keepalives (see
-// [Dataplane.Keepalive]), and more than one egress worker.
+// [Dataplane.Keepalive]).
 //
 // ESP is accepted raw and in UDP alike, whatever its SA negotiated: the packet is
 // authenticated either way, and RFC 7296, Section 2.23, wants UDP taken also
@@ -76,7 +82,7 @@ type Message struct {
 
 // Limits bound what traffic can make the dataplane keep. Zero means the default.
 type Limits struct {
-	Flows        int           // cached flows; 1048576
+	Flows        int           // cached flows, of all workers; 1048576
 	Depth        int           // nested tunnels of one packet, besides a transport association; 8
 	QueueBytes   int           // held for one chain; 256 KiB
 	QueuePackets int           // held for one chain; 256
@@ -110,10 +116,11 @@ type Options struct {
 // A Dataplane is the workers between a TUN and an underlay. Its methods may be
 // called from any goroutine.
 type Dataplane struct {
-	opt   Options
-	ports underlay.Info
-	view  atomic.Pointer[published]
-	gen   atomic.Uint64
+	opt     Options
+	ports   underlay.Info
+	view    atomic.Pointer[published]
+	gen     atomic.Uint64
+	senders atomic.Uint32 // egresses made
 
 	hold    *holdQueue
 	control *controlSender

@@ -34,6 +34,7 @@ type egress struct {
 		from   int
 		bundle *nest.Bundle
 	}
+	turns        turns
 	lastNeed     nest.Key // told to the Handler in this batch already
 	in, bytes    uint64   // counted once a batch, as these
 	hits, misses uint64
@@ -43,6 +44,7 @@ type egress struct {
 func newEgress(d *Dataplane, i, flows int) *egress {
 	return &egress{
 		d:       d,
+		turns:   turns{worker: uint32(d.senders.Add(1))},
 		tun:     nth(d.opt.Tun.Queues(), i),
 		net:     nth(d.opt.Underlay.Queues(), i),
 		cache:   newFlowCache[nest.Decision](flows),
@@ -215,16 +217,29 @@ func (e *egress) sealRun() {
 	if len(b) == 0 {
 		return
 	}
+	if !e.turns.try(e.run.bundle) {
+		before := len(e.out) - len(b)
+		_ = e.transmit(e.out[:before]) // closed: the next one says so, too
+		e.out = append(e.out[:0], b...)
+		b, e.run.from = e.out, len(e.out)
+		e.turns.take(e.run.bundle)
+	}
 	e.sealer.seal(b, e.run.bundle)
 	if e.run.bundle.Used != nil {
 		e.run.bundle.Used.Add(uint64(len(b)))
 	}
 }
 
+// transmit sends what is sealed. Then it is another worker's turn.
+func (e *egress) transmit(b packet.Batch) error {
+	defer e.turns.end()
+	return e.d.transmit(e.net, b, &e.counts)
+}
+
 // flush seals the last run, sends everything, counts it, and writes the answers.
 func (e *egress) flush() error {
 	e.sealRun()
-	err := e.d.transmit(e.net, e.out, &e.counts)
+	err := e.transmit(e.out)
 	e.out, e.run.from, e.run.bundle, e.used = e.out[:0], 0, nil, 0
 	e.lastNeed = ""
 	e.count()

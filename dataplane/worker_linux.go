@@ -29,7 +29,7 @@ type stage struct {
 // newStages makes the stages of the i-th worker: its TUN queue, and its sockets.
 func (d *Dataplane) newStages(i int) (list []*stage) {
 	if i < len(d.opt.Tun.Queues()) {
-		e := newEgress(d, i, d.opt.Limits.Flows)
+		e := newEgress(d, i, d.opt.Limits.Flows/len(d.opt.Tun.Queues()))
 		d.egress = append(d.egress, e)
 		list = append(list, d.newStage(e.tun, e.batch))
 	}

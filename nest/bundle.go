@@ -17,6 +17,10 @@ type Link struct {
 	BytesIn    atomic.Uint64
 	PacketsOut atomic.Uint64
 	BytesOut   atomic.Uint64
+
+	// Order is of the outermost link of a bundle: what is sealed for that goes
+	// by it.
+	Order Order
 }
 
 // A Bundle is a chain compiled for the dataplane. It is immutable but for its

@@ -14,8 +14,9 @@ import (
 // goroutines: sequence numbers are taken from one atomic counter, a run at a
 // time, and the sealer has no state.
 //
-// Workers that hold runs of numbers send them out of order by up to workers ×
-// batch, which the peer's replay window must exceed.
+// Goroutines that hold runs of numbers at the same time send them out of order,
+// which the peer's replay window must allow for; package dataplane has them take
+// turns.
 type Outbound struct {
 	Counters // what was sent, by plaintext bytes
 	params   Params
