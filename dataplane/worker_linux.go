@@ -23,6 +23,7 @@ type stage struct {
 	source
 	all  packet.Batch
 	take func(packet.Batch) error
+	most int // batches in a row
 	hot  int // rounds in which it is tried yet, without asking the kernel
 }
 
@@ -31,20 +32,20 @@ func (d *Dataplane) newStages(i int) (list []*stage) {
 	if i < len(d.opt.Tun.Queues()) {
 		e := newEgress(d, i, d.opt.Limits.Flows/len(d.opt.Tun.Queues()))
 		d.egress = append(d.egress, e)
-		list = append(list, d.newStage(e.tun, e.batch))
+		list = append(list, d.newStage(e.tun, e.batch, 1))
 	}
 	if i < len(d.opt.Underlay.Queues()) {
 		for _, r := range d.opt.Underlay.Queues()[i].Readers() {
 			w := newIngress(d, i)
 			d.ingress = append(d.ingress, w)
-			list = append(list, d.newStage(r, w.batch))
+			list = append(list, d.newStage(r, w.batch, mostReceived))
 		}
 	}
 	return list
 }
 
-func (d *Dataplane) newStage(s source, take func(packet.Batch) error) *stage {
-	return &stage{source: s, all: packet.NewBatch(d.opt.Limits.Batch, 0), take: take}
+func (d *Dataplane) newStage(s source, take func(packet.Batch) error, most int) *stage {
+	return &stage{source: s, all: packet.NewBatch(d.opt.Limits.Batch, 0), take: take, most: most}
 }
 
 // nth is the i-th of list, or its last.
@@ -83,6 +84,11 @@ const (
 	// hotRounds is how many times a stage that had packets is tried after it had
 	// none: asking the kernel which are ready costs as much as trying two.
 	hotRounds = 4
+
+	// mostReceived is how many batches are received and delivered in a row: what
+	// this host answers, such as acknowledgments, then leaves in one call. Sending
+	// goes batch by batch, for the far end to have work meanwhile.
+	mostReceived = 8
 
 	// maxRounds is after how many rounds the kernel is asked all the same.
 	maxRounds = 32
@@ -129,11 +135,11 @@ func rounds(list []*stage) (idle bool, err error) {
 			if s.hot == 0 {
 				continue
 			}
-			n, err := s.turn()
+			worked, err := s.turn()
 			if err != nil {
 				return false, err
 			}
-			idle = idle && n == 0
+			idle = idle && !worked
 		}
 		if idle {
 			return true, nil
@@ -142,18 +148,27 @@ func rounds(list []*stage) (idle bool, err error) {
 	return false, nil
 }
 
-// turn takes one batch, if there is one, all the way.
-func (s *stage) turn() (int, error) {
-	n, err := s.TryBatch(s.all)
-	if err != nil {
-		return 0, err
+// turn takes some batches, if there are any, all the way, and reports whether
+// there were.
+func (s *stage) turn() (worked bool, err error) {
+	for range s.most {
+		n, err := s.TryBatch(s.all)
+		if err != nil {
+			return worked, err
+		}
+		if n == 0 {
+			break
+		}
+		worked = true
+		if err := s.take(s.all[:n]); err != nil {
+			return true, err
+		}
 	}
-	if n == 0 {
-		s.hot--
-		return 0, nil
+	s.hot--
+	if worked {
+		s.hot = hotRounds
 	}
-	s.hot = hotRounds
-	return n, s.take(s.all[:n])
+	return worked, nil
 }
 
 // batchScheduling lets the thread be preempted by those it wakes only after a

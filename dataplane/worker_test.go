@@ -57,7 +57,7 @@ func TestComb(t *testing.T) {
 			}
 			taken <- i
 			return nil
-		}))
+		}, 1+i))
 	}
 	ended := make(chan error)
 	go func() { ended <- d.comb(list) }()

@@ -136,4 +136,27 @@ func TestOpenNameTaken(t *testing.T) {
 	})
 }
 
+// TestSegments looks at how large super-packets may get: sealed, as large as the
+// path takes, they must all go in one UDP datagram's 65507 bytes.
+func TestSegments(t *testing.T) {
+	needRoot(t)
+	inNamespace(t, func() error {
+		for mtu, want := range map[int]uint32{1500: 44, 9000: 7} {
+			dev, err := tun.Open(tun.Options{Name: "wtest2", MTU: mtu})
+			if err != nil {
+				return err
+			}
+			link, err := netlink.LinkByName("wtest2")
+			dev.Close()
+			if err != nil {
+				return err
+			}
+			if got := link.Attrs().GSOMaxSegs; got != want {
+				t.Errorf("MTU %d: %d packets in a super-packet, want %d", mtu, got, want)
+			}
+		}
+		return nil
+	})
+}
+
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"warren/packet"
 )
 
 // Open makes the interface, with its MTU, and brings it up. It exists until
@@ -30,7 +33,21 @@ func Open(o Options) (*Native, error) {
 		d.Close()
 		return nil, fmt.Errorf("tun: bring %s up: %w", o.Name, err)
 	}
+	_ = limitSegments(o) // it is as well without
 	return d, nil
+}
+
+// limitSegments has the kernel make super-packets of no more packets than one
+// sendmsg takes once they are sealed: what is over would be a send of its own, of
+// a packet or two, and cost the far side as much as the other forty. Sealed
+// packets are as large as the path takes, whatever the number of layers.
+func limitSegments(o Options) error {
+	const front = packet.IPv4HeaderLen + packet.UDPHeaderLen
+	link, err := netlink.LinkByName(o.Name)
+	if err != nil {
+		return err
+	}
+	return netlink.LinkSetGSOMaxSegs(link, (packet.MaxPacket-front)/(o.MTU-front))
 }
 
 // queueLen is how many packets the kernel queues for a worker that is not reading.
