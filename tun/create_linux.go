@@ -14,11 +14,13 @@ const clonePath = "/dev/net/tun"
 // create makes the device and its queues, with virtio headers where the kernel
 // has them.
 func create(o Options, ctl *control) (*Native, error) {
-	if !o.Plain {
+	note := noteVNetOff
+	if !o.NoTSO {
 		d, err := createRaw(o, ctl)
 		if !errors.Is(err, errNoOffload) {
 			return d, err
 		}
+		note = noteNoVNet
 	}
 	f, err := openQueue(o, unix.IFF_TUN|unix.IFF_NO_PI, unix.O_NONBLOCK)
 	if err != nil {
@@ -31,6 +33,7 @@ func create(o Options, ctl *control) (*Native, error) {
 	d := newNative(dev, ctl, o.MTU)
 	d.Queue = newLibraryQueue(d, dev)
 	d.queues = []Queue{d.Queue}
+	d.notes = []string{note}
 	return d, nil
 }
 
@@ -40,7 +43,7 @@ var errNoOffload = errors.New("no offload")
 const rawFlags = unix.IFF_TUN | unix.IFF_NO_PI | unix.IFF_VNET_HDR
 
 func createRaw(o Options, ctl *control) (*Native, error) {
-	first, flags, err := openFirst(o)
+	first, flags, err := openFirst(o, openQueue)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +56,14 @@ func createRaw(o Options, ctl *control) (*Native, error) {
 		return nil, err
 	}
 	d := newNative(dev, ctl, o.MTU)
-	uso := setOffload(first, tcpOffload|udpOffload) == nil
+	uso := !o.NoUSO && setOffload(first, tcpOffload|udpOffload) == nil
+	if !uso { // the library may have got it
+		err = setOffload(first, tcpOffload)
+	}
+	if err != nil {
+		d.Close()
+		return nil, fmt.Errorf("tun: set offloads of %s: %w", o.Name, err)
+	}
 	err = d.add(first, uso)
 	for err == nil && flags&unix.IFF_MULTI_QUEUE != 0 && len(d.queues) < o.Queues {
 		var f *os.File
@@ -66,19 +76,33 @@ func createRaw(o Options, ctl *control) (*Native, error) {
 		return nil, err
 	}
 	d.Queue = d.queues[0]
+	d.noteRaw(o, uso)
 	return d, nil
 }
 
+// noteRaw notes what o asks for and the device does not have.
+func (d *Native) noteRaw(o Options, uso bool) {
+	switch {
+	case o.NoUSO:
+		d.notes = append(d.notes, noteUSOOff)
+	case !uso:
+		d.notes = append(d.notes, noteNoUSO)
+	}
+	if len(d.queues) < o.Queues {
+		d.notes = append(d.notes, noteOneQueue)
+	}
+}
+
 // openFirst makes the interface: with one queue where one is asked for, or where
-// the kernel has no more.
-func openFirst(o Options) (*os.File, int, error) {
+// the kernel has no more. It opens with open, which is openQueue.
+func openFirst(o Options, open func(Options, int, int) (*os.File, error)) (*os.File, int, error) {
 	if o.Queues > 1 {
 		const flags = rawFlags | unix.IFF_MULTI_QUEUE
-		if f, err := openQueue(o, flags, 0); err == nil {
+		if f, err := open(o, flags, 0); err == nil {
 			return f, flags, nil
 		}
 	}
-	f, err := openQueue(o, rawFlags, 0)
+	f, err := open(o, rawFlags, 0)
 	return f, rawFlags, err
 }
 

@@ -59,9 +59,24 @@ type Device interface {
 	// MTU returns the MTU last set.
 	MTU() int
 
+	// Info says which of the kernel's offloads are in use now.
+	Info() Info
+
 	// Close removes the interface and ends a blocked ReadBatch of any queue. A second call
 	// does nothing.
 	Close() error
+}
+
+// Info is how a device moves packets.
+type Info struct {
+	Queues int
+	VNet   bool // with virtio headers; else packet by packet
+	TSO    bool // TCP super-packets both ways
+	USO    bool // UDP super-packets both ways
+
+	// Notes say why something above is not what it could be: what, and what to
+	// do about it.
+	Notes []string
 }
 
 // Options describe the device to make.
@@ -73,7 +88,8 @@ type Options struct {
 	// kernel makes only one.
 	Queues int
 
-	// Plain opens the device without virtio header: every packet is read and
-	// written by itself, as where the kernel has no offloads.
-	Plain bool
+	// NoTSO opens the device without virtio header, as where the kernel has no
+	// offloads: every packet is read and written by itself, by one queue. NoUSO
+	// does that to UDP alone, as kernels before 6.2.
+	NoTSO, NoUSO bool
 }

@@ -57,6 +57,37 @@ func TestWriteRunFallback(t *testing.T) {
 	}
 }
 
+// TestOneQueueFallback has a kernel that knows no devices with several queues.
+func TestOneQueueFallback(t *testing.T) {
+	var tried []int
+	old := func(o Options, flags, _ int) (*os.File, error) {
+		tried = append(tried, flags)
+		if flags&unix.IFF_MULTI_QUEUE != 0 {
+			return nil, unix.EINVAL
+		}
+		return os.Open(os.DevNull)
+	}
+	f, flags, err := openFirst(Options{Queues: 4}, old)
+	if err != nil || flags != rawFlags || len(tried) != 2 {
+		t.Fatalf("openFirst tries %#x and ends with %#x, %v", tried, flags, err)
+	}
+	f.Close()
+	d := &Native{queues: make([]Queue, 1)}
+	d.noteRaw(Options{Queues: 4}, true)
+	if len(d.notes) != 1 || d.notes[0] != noteOneQueue {
+		t.Errorf("notes %q", d.notes)
+	}
+}
+
+// TestWriteRefused notes that runs are not tried again.
+func TestWriteRefused(t *testing.T) {
+	q := &rawQueue{tso: true, refused: true}
+	d := &Native{queues: []Queue{q}, files: make([]*poll.File, 1)}
+	if got := d.Info(); !got.TSO || got.USO || len(got.Notes) != 1 || got.Notes[0] != noteRefused {
+		t.Errorf("Info() = %+v", got)
+	}
+}
+
 func TestVnetComplete(t *testing.T) {
 	p := packet.New(100)
 	p.Set(make([]byte, 30))

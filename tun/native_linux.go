@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -19,6 +20,7 @@ type Native struct {
 	ctl      *control
 	queues   []Queue
 	files    []*poll.File // of queues, where they are raw
+	notes    []string     // see Info
 	mtu      atomic.Int64
 	badReads atomic.Uint64 // what was read and is no packet
 
@@ -64,6 +66,24 @@ func (d *Native) Name() string { return d.ctl.name }
 
 // MTU is Device's.
 func (d *Native) MTU() int { return int(d.mtu.Load()) }
+
+// Info is Device's.
+func (d *Native) Info() Info {
+	info := Info{Queues: len(d.queues), VNet: len(d.files) > 0, Notes: slices.Clone(d.notes)}
+	if !info.VNet {
+		return info
+	}
+	info.TSO, info.USO = true, true
+	refused := false
+	for _, q := range d.queues {
+		tso, uso, gone := q.(*rawQueue).cuts()
+		info.TSO, info.USO, refused = info.TSO && tso, info.USO && uso, refused || gone
+	}
+	if refused {
+		info.Notes = append(info.Notes, noteRefused)
+	}
+	return info
+}
 
 // SetMTU is Device's.
 func (d *Native) SetMTU(mtu int) error {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"net"
 	"os"
+	"reflect"
 	"runtime"
 	"strings"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
+	"warren/packet"
 	"warren/tun"
 	"warren/tun/tuntest"
 )
@@ -100,18 +102,67 @@ func harness(t *testing.T, o tun.Options) (h tuntest.Harness) {
 
 func TestContract(t *testing.T) {
 	t.Run("offloads", func(t *testing.T) { tuntest.Contract(t, openReal(tun.Options{})) })
-	t.Run("plain", func(t *testing.T) { tuntest.Contract(t, openReal(tun.Options{Plain: true})) })
+	t.Run("without TSO", func(t *testing.T) { tuntest.Contract(t, openReal(tun.Options{NoTSO: true})) })
+	t.Run("without USO", func(t *testing.T) { tuntest.Contract(t, openReal(tun.Options{NoUSO: true, Queues: 2})) })
 	t.Run("queues", func(t *testing.T) { tuntest.Contract(t, openReal(tun.Options{Queues: 3})) })
 }
 
-func TestQueues(t *testing.T) {
-	for want, o := range map[int]tun.Options{1: {}, 3: {Queues: 3}} {
-		if got := len(openReal(o)(t).Device.Queues()); got != want {
-			t.Errorf("%+v: %d queues, want %d", o, got, want)
-		}
+// TestInfo holds what a device says of itself to what it was asked for.
+func TestInfo(t *testing.T) {
+	for name, tt := range map[string]struct {
+		o    tun.Options
+		want tun.Info
+		note string
+	}{
+		"all":         {tun.Options{}, tun.Info{Queues: 1, VNet: true, TSO: true, USO: true}, ""},
+		"queues":      {tun.Options{Queues: 3}, tun.Info{Queues: 3, VNet: true, TSO: true, USO: true}, ""},
+		"without USO": {tun.Options{Queues: 2, NoUSO: true}, tun.Info{Queues: 2, VNet: true, TSO: true}, "uso is off"},
+		"without TSO": {tun.Options{Queues: 3, NoTSO: true}, tun.Info{Queues: 1}, "one worker"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dev := openReal(tt.o)(t).Device
+			got := dev.Info()
+			if note := strings.Join(got.Notes, "\n"); (note == "") != (tt.note == "") || !strings.Contains(note, tt.note) {
+				t.Errorf("notes %q, want %q in them", note, tt.note)
+			}
+			got.Notes = nil
+			if !reflect.DeepEqual(got, tt.want) || len(dev.Queues()) != tt.want.Queues {
+				t.Errorf("Info() = %+v with %d queues, want %+v", got, len(dev.Queues()), tt.want)
+			}
+		})
 	}
-	if got := len(openReal(tun.Options{Queues: 3, Plain: true})(t).Device.Queues()); got != 1 {
-		t.Errorf("plain: %d queues, want 1", got)
+}
+
+// TestReadSuper reads a run of datagrams that the kernel sends at once: as one
+// super-packet where the device has USO, one by one where not.
+func TestReadSuper(t *testing.T) {
+	const count, size = 40, 700
+	for name, tt := range map[string]struct {
+		o    tun.Options
+		want int
+	}{"all": {tun.Options{}, 1}, "without USO": {tun.Options{NoUSO: true}, count}, "without TSO": {tun.Options{NoTSO: true}, count}} {
+		t.Run(name, func(t *testing.T) {
+			h := openReal(tt.o)(t)
+			h.EmitRun(make([]byte, count*size), size)
+			b := packet.NewBatch(64, 0)
+			got := 0
+			for bytes := 0; bytes < count*size; {
+				n, err := h.Device.ReadBatch(b)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, p := range b[:n] {
+					if f, _, d := packet.ParseFlow(p.Bytes()); d != packet.Live || f.DstPort != tuntest.Peer.Port() {
+						continue // a kernel says more than it is asked to
+					}
+					got++
+					bytes += p.Len() - 28
+				}
+			}
+			if got != tt.want {
+				t.Errorf("%d reads, want %d", got, tt.want)
+			}
+		})
 	}
 }
 

@@ -31,6 +31,7 @@ type rawQueue struct {
 	writeErr unix.Errno
 	write    func(fd uintptr)
 	tso, uso bool // whether the kernel cuts TCP and UDP
+	refused  bool // whether it said so, and then did not
 }
 
 // A vnetCall is the arguments of a readv or writev: a virtio header, and a packet
@@ -184,8 +185,17 @@ func (q *rawQueue) writeRun(r *packet.Run) (sent int, err error) {
 	}
 	r.Undo()
 	sent, err = q.writeEach(r.Packets)
-	*cuts = sent < len(r.Packets)
+	if sent == len(r.Packets) {
+		*cuts, q.refused = false, true
+	}
 	return sent, err
+}
+
+// cuts reports what the kernel cuts, and whether that was more once.
+func (q *rawQueue) cuts() (tso, uso, refused bool) {
+	q.writeMu.Lock()
+	defer q.writeMu.Unlock()
+	return q.tso, q.uso, q.refused
 }
 
 func (q *rawQueue) writeEach(b packet.Batch) (sent int, err error) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/netip"
 	"os"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -45,6 +46,9 @@ func TestSendRunFallback(t *testing.T) {
 	}
 	if sock.gso.Load() {
 		t.Error("runs are tried again")
+	}
+	if info := nodes[0].Info(); info.GSO || len(info.Notes) != 1 || !strings.Contains(info.Notes[0], "invalid argument") {
+		t.Errorf("Info() = %+v, want the error in a note", info)
 	}
 	in := packet.NewBatch(len(b), 0)
 	for got := 0; got < len(b); {

@@ -98,6 +98,7 @@ func (sock *socket) writeRun(b packet.Batch) (sent int, err error) {
 	}
 	if sent == len(b) && (errno == unix.EIO || errno == unix.EINVAL || errno == unix.EMSGSIZE || errno == unix.EOPNOTSUPP) {
 		sock.gso.Store(false)
+		sock.failed.Store(int32(errno))
 	}
 	return sent, nil
 }

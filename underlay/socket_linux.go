@@ -26,6 +26,7 @@ type socket struct {
 	sendMu sync.Mutex
 	sender sender
 	gso    atomic.Bool
+	failed atomic.Int32 // the errno that ended gso
 }
 
 // spec is what openSocket opens.
@@ -37,7 +38,8 @@ type spec struct {
 	buf  int
 
 	shared bool // with other sockets on the same port
-	plain  bool // without offloads
+
+	noGSO, noGRO bool
 }
 
 func openSocket(s spec) (*socket, error) {
@@ -94,10 +96,10 @@ func (sock *socket) setup(fd int, s spec) error {
 			return s.explain("share", err)
 		}
 	}
-	if s.role != roleESP && !s.plain {
-		sock.gro = unix.SetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_GRO, 1) == nil
+	if s.role != roleESP {
+		sock.gro = !s.noGRO && unix.SetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_GRO, 1) == nil
 		_, err := unix.GetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_SEGMENT)
-		sock.gso.Store(err == nil)
+		sock.gso.Store(!s.noGSO && err == nil)
 	}
 	if err := unix.Bind(fd, sockaddr(netip.AddrPortFrom(s.addr, s.port))); err != nil {
 		return s.explain("bind", err)

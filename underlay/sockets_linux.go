@@ -12,7 +12,8 @@ import (
 // Sockets is the Underlay of the Linux kernel.
 type Sockets struct {
 	*queue // the first
-	info   Info
+	opt    Options
+	info   Info // what does not change of it
 	all    []*socket
 	queues []Queue
 
@@ -33,7 +34,7 @@ func Open(o Options) (*Sockets, error) {
 	if o.IKE == o.NATT {
 		return nil, fmt.Errorf("underlay: listen.ike and listen.nat_t are both port %d: they must differ", o.IKE)
 	}
-	s := &Sockets{queue: new(queue), info: Info{Addr: o.Addr, IKE: o.IKE, NATT: o.NATT, RawESP: !o.NoESP, GRO: true}}
+	s := &Sockets{queue: new(queue), opt: o, info: Info{Addr: o.Addr, IKE: o.IKE, NATT: o.NATT, RawESP: !o.NoESP}}
 	s.queue.sockets = s
 	s.queues = []Queue{s.queue}
 	for _, addr := range addresses(o.Addr) {
@@ -47,9 +48,9 @@ func Open(o Options) (*Sockets, error) {
 		}
 	}
 	s.openQueues(o)
+	s.info.Queues = len(s.queues)
 	for _, sock := range s.all {
 		s.info.IPv6 = s.info.IPv6 || sock.v6
-		s.info.GRO = s.info.GRO && (sock.gro || sock.role == roleESP)
 	}
 	return s, nil
 }
@@ -70,7 +71,7 @@ func (s *Sockets) open(o Options, addr netip.Addr) error {
 		if sp.role == roleESP && o.NoESP {
 			continue
 		}
-		sp.addr, sp.mark, sp.buf, sp.plain = addr, o.Mark, o.Buffer, o.Plain
+		sp.addr, sp.mark, sp.buf, sp.noGSO, sp.noGRO = addr, o.Mark, o.Buffer, o.NoGSO, o.NoGRO
 		sock, err := openSocket(sp)
 		if err != nil {
 			for _, sock := range opened {
@@ -96,9 +97,6 @@ func family(v6 bool) int {
 
 // Queues is Underlay's.
 func (s *Sockets) Queues() []Queue { return s.queues }
-
-// Info is Underlay's.
-func (s *Sockets) Info() Info { return s.info }
 
 // Close is Underlay's.
 func (s *Sockets) Close() error {

@@ -112,9 +112,45 @@ func openPair(a, b string, o underlay.Options) func(*testing.T) memnet.Harness {
 }
 
 func TestContract(t *testing.T) {
-	for name, o := range map[string]underlay.Options{"": {}, "plain ": {Plain: true}, "queues ": {Queues: 3}} {
+	for name, o := range map[string]underlay.Options{
+		"": {}, "without GSO ": {NoGSO: true}, "without GRO ": {NoGRO: true, Queues: 2},
+		"without both ": {NoGSO: true, NoGRO: true}, "queues ": {Queues: 3},
+	} {
 		t.Run(name+"IPv4", func(t *testing.T) { memnet.Contract(t, openPair("127.0.0.1", "127.0.0.2", o)) })
 		t.Run(name+"IPv6", func(t *testing.T) { memnet.Contract(t, openPair("fd00::1", "fd00::2", o)) })
+	}
+}
+
+// TestInfo holds what the sockets say of themselves to what they were asked for.
+func TestInfo(t *testing.T) {
+	for name, tt := range map[string]struct {
+		o     underlay.Options
+		want  underlay.Info
+		notes []string
+	}{
+		"all":         {underlay.Options{}, underlay.Info{Queues: 1, GSO: true, GRO: true}, nil},
+		"queues":      {underlay.Options{Queues: 3}, underlay.Info{Queues: 3, GSO: true, GRO: true}, nil},
+		"without GSO": {underlay.Options{NoGSO: true}, underlay.Info{Queues: 1, GRO: true}, []string{"gso is off"}},
+		"without GRO": {underlay.Options{NoGRO: true, Queues: 2}, underlay.Info{Queues: 2, GSO: true}, []string{"gro is off"}},
+		"neither":     {underlay.Options{NoGSO: true, NoGRO: true}, underlay.Info{Queues: 1}, []string{"gso is off", "gro is off"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := openPair("127.0.0.1", "127.0.0.2", tt.o)(t)
+			defer h.A.Close()
+			defer h.B.Close()
+			got := h.A.Info()
+			if got.Queues != tt.want.Queues || got.GSO != tt.want.GSO || got.GRO != tt.want.GRO || len(h.A.Queues()) != got.Queues {
+				t.Errorf("Info() = %+v with %d queues, want %+v", got, len(h.A.Queues()), tt.want)
+			}
+			if len(got.Notes) != len(tt.notes) {
+				t.Fatalf("notes %q, want %q", got.Notes, tt.notes)
+			}
+			for i, note := range tt.notes {
+				if !strings.Contains(got.Notes[i], note) {
+					t.Errorf("note %q, want %q in it", got.Notes[i], note)
+				}
+			}
+		})
 	}
 }
 
@@ -184,6 +220,58 @@ func TestAllocs(t *testing.T) {
 	})
 	if n != 0 {
 		t.Errorf("a batch there allocates %v times, want 0", n)
+	}
+}
+
+// TestPeersAreDivided has many peers send: each stays with a queue, and no queue
+// has all.
+func TestPeersAreDivided(t *testing.T) {
+	needRoot(t)
+	const peers, each = 40, 5
+	var node *underlay.Sockets
+	var conns []*net.UDPConn
+	inNamespace(t, func() (err error) {
+		node, err = underlay.Open(underlay.Options{Addr: netip.MustParseAddr("127.0.0.2"), Queues: 3})
+		for range peers {
+			var c *net.UDPConn
+			if err == nil {
+				c, err = net.DialUDP("udp4", nil, net.UDPAddrFromAddrPort(netip.MustParseAddrPort("127.0.0.2:4500")))
+			}
+			conns = append(conns, c)
+		}
+		return err
+	})
+	defer node.Close()
+	for i := range peers * each {
+		if _, err := conns[i%peers].Write([]byte("esp packet")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	queues, count := map[netip.AddrPort]int{}, map[int]int{}
+	for i, q := range node.Queues() {
+		b := packet.NewBatch(peers*each, 0)
+		n := 0
+		for _, r := range q.Readers() {
+			for more := -1; more != 0; n += more {
+				var err error
+				if more, err = r.TryBatch(b[n:]); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		for _, p := range b[:n] {
+			if before, ok := queues[p.Remote]; ok && before != i {
+				t.Errorf("%v comes by queues %d and %d", p.Remote, before, i)
+			}
+			queues[p.Remote] = i
+			count[i]++
+		}
+	}
+	if len(queues) != peers || len(count) < 2 || count[0]+count[1]+count[2] != peers*each {
+		t.Errorf("%d peers by queues %v", len(queues), count)
+	}
+	for _, c := range conns {
+		c.Close()
 	}
 }
 

@@ -67,7 +67,7 @@ type Underlay interface {
 	// far as is known. It may ask the kernel: not for every packet.
 	PathMTU(local, remote netip.Addr) (int, error)
 
-	// Info says which ports and addresses are in use.
+	// Info says which ports, addresses and offloads are in use now.
 	Info() Info
 
 	// Close closes the sockets and ends blocked reads. A second call does
@@ -82,7 +82,13 @@ type Info struct {
 	NATT   uint16     // UDP port of ESP and of IKE with a marker
 	IPv6   bool       // whether IPv6 sockets exist
 	RawESP bool       // whether IP protocol 50 sockets exist
-	GRO    bool       // whether the kernel coalesces what is received
+	Queues int
+	GSO    bool // whether runs are sent at once (UDP_SEGMENT)
+	GRO    bool // whether the kernel coalesces what is received (UDP_GRO)
+
+	// Notes say why something above is not what it could be: what, and what to
+	// do about it.
+	Notes []string
 }
 
 // Options describe the sockets to open.
@@ -98,7 +104,7 @@ type Options struct {
 	// the kernel does not share a port between sockets.
 	Queues int
 
-	// Plain does without UDP_SEGMENT and UDP_GRO, as where the kernel has
-	// neither.
-	Plain bool
+	// NoGSO and NoGRO do without UDP_SEGMENT and UDP_GRO, as where the kernel
+	// has none.
+	NoGSO, NoGRO bool
 }

@@ -36,6 +36,7 @@ func Contract(t *testing.T, open func(t *testing.T) Harness) {
 	t.Run("a run is written in order", func(t *testing.T) { testWriteRun(t, open(t)) })
 	t.Run("a run is read in order", func(t *testing.T) { testReadRun(t, open(t)) })
 	t.Run("try does not block", func(t *testing.T) { testTry(t, open(t)) })
+	t.Run("answers come by the queue of their flow", func(t *testing.T) { testSteer(t, open(t)) })
 	t.Run("mtu", func(t *testing.T) { testMTU(t, open(t)) })
 	t.Run("close", func(t *testing.T) { testClose(t, open(t)) })
 }
@@ -189,6 +190,30 @@ func testTry(t *testing.T, h Harness) {
 	}
 	if fd := h.Device.FD(); fd >= 0 {
 		t.Errorf("FD after Close = %d, want -1", fd)
+	}
+}
+
+// testSteer writes by one queue after the other and reads the answers by the same.
+func testSteer(t *testing.T, h Harness) {
+	queues := h.Device.Queues()
+	if len(queues) == 1 {
+		return
+	}
+	b := packet.NewBatch(8, 2048)
+	for i, q := range append(queues, queues...) {
+		b[0].Set(Datagram(Peer, Kernel, payload(i)))
+		if n, err := q.WriteBatch(b[:1]); n != 1 || err != nil {
+			t.Fatalf("queue %d: WriteBatch = %d, %v", i, n, err)
+		}
+		collect(t, h, payload(i))
+		for try(t, h) > 0 { // what a kernel says by itself
+		}
+		h.Emit(payload(i))
+		if n, err := q.TryBatch(b); n == 0 || err != nil {
+			t.Errorf("queue %d: TryBatch = %d, %v, want the answer", i, n, err)
+		}
+		for try(t, h) > 0 {
+		}
 	}
 }
 

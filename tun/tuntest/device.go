@@ -4,6 +4,7 @@ package tuntest
 
 import (
 	"bytes"
+	"hash/maphash"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -15,26 +16,46 @@ import (
 // A Device is a tun.Device without a kernel: ReadBatch yields what the test
 // Injects, and Written what the code under test wrote. It keeps the contract of a
 // real device: batches of more than one, short reads, packets destroyed by the
-// write, and net.ErrClosed after Close.
+// write, and net.ErrClosed after Close. With several queues the packets of a flow
+// come by the one that its answers were last written by.
 type Device struct {
+	*queue    // the first
+	queues    []*queue
 	name      string
 	mtu       atomic.Int64
-	in        chan *packet.Packet
 	out       chan []byte
 	refusing  atomic.Bool
 	closed    chan struct{}
 	closeOnce sync.Once
+
+	mu    sync.Mutex
+	steer map[packet.Flow]*queue // guarded by mu
+	seed  maphash.Seed
+}
+
+// A queue is one queue of a Device.
+type queue struct {
+	d  *Device
+	in chan *packet.Packet
 }
 
 var _ tun.Device = (*Device)(nil)
 
-const queue = 8192
+const queueLen = 8192
 
-// New returns a Device with the given MTU.
-func New(mtu int) *Device {
+// New returns a Device with the given MTU and one queue.
+func New(mtu int) *Device { return NewQueues(mtu, 1) }
+
+// NewQueues returns a Device with n queues.
+func NewQueues(mtu, n int) *Device {
 	d := &Device{
-		name: "fake0", in: make(chan *packet.Packet, queue), out: make(chan []byte, queue), closed: make(chan struct{}),
+		name: "fake0", out: make(chan []byte, queueLen), closed: make(chan struct{}),
+		steer: make(map[packet.Flow]*queue), seed: maphash.MakeSeed(),
 	}
+	for range n {
+		d.queues = append(d.queues, &queue{d, make(chan *packet.Packet, queueLen)})
+	}
+	d.queue = d.queues[0]
 	d.mtu.Store(int64(mtu))
 	return d
 }
@@ -51,7 +72,7 @@ func (d *Device) InjectSuper(b []byte, segment int) {
 	p := packet.New(len(b))
 	p.Set(b)
 	p.Segment = segment
-	d.in <- p
+	d.queueOf(b).in <- p
 }
 
 // Written yields the packets that were written.
@@ -60,62 +81,60 @@ func (d *Device) Written() <-chan []byte { return d.out }
 // Refuse makes writes fail packet by packet, or stop failing.
 func (d *Device) Refuse(yes bool) { d.refusing.Store(yes) }
 
-// ReadBatch is tun.Device's.
-func (d *Device) ReadBatch(b packet.Batch) (int, error) {
+// ReadBatch is tun.Queue's.
+func (q *queue) ReadBatch(b packet.Batch) (int, error) {
 	select { // closed wins over what is queued
-	case <-d.closed:
+	case <-q.d.closed:
 		return 0, net.ErrClosed
 	default:
 	}
 	select {
-	case p := <-d.in:
+	case p := <-q.in:
 		*b[0] = *p
-	case <-d.closed:
+	case <-q.d.closed:
 		return 0, net.ErrClosed
 	}
-	n, _ := d.TryBatch(b[1:]) // closed is said the next time
+	n, _ := q.TryBatch(b[1:]) // closed is said the next time
 	return 1 + n, nil
 }
 
-// TryBatch is tun.Device's.
-func (d *Device) TryBatch(b packet.Batch) (n int, err error) {
+// TryBatch is tun.Queue's.
+func (q *queue) TryBatch(b packet.Batch) (n int, err error) {
 	select {
-	case <-d.closed:
+	case <-q.d.closed:
 		return 0, net.ErrClosed
 	default:
 	}
-	for ; n < len(b) && len(d.in) > 0; n++ { // one reader, so len is a promise
-		*b[n] = *<-d.in
+	for ; n < len(b) && len(q.in) > 0; n++ { // one reader, so len is a promise
+		*b[n] = *<-q.in
 	}
 	return n, nil
 }
 
-// FD is tun.Device's.
-func (d *Device) FD() int { return -1 }
+// FD is tun.Queue's.
+func (q *queue) FD() int { return -1 }
 
-// Queues is tun.Device's.
-func (d *Device) Queues() []tun.Queue { return []tun.Queue{d} }
-
-// WriteBatch is tun.Device's. A full queue refuses the packet.
-func (d *Device) WriteBatch(b packet.Batch) (n int, err error) {
+// WriteBatch is tun.Queue's. A full device refuses the packet.
+func (q *queue) WriteBatch(b packet.Batch) (n int, err error) {
 	select {
-	case <-d.closed:
+	case <-q.d.closed:
 		return 0, net.ErrClosed
 	default:
 	}
 	for _, p := range b {
-		if p.Drop == packet.Live && d.write(p) {
+		if p.Drop == packet.Live && q.write(p) {
 			n++
 		}
 	}
 	return n, nil
 }
 
-func (d *Device) write(p *packet.Packet) bool {
-	ok := !d.refusing.Load() && p.Len() > 0 && p.Segment == 0
+func (q *queue) write(p *packet.Packet) bool {
+	ok := !q.d.refusing.Load() && p.Len() > 0 && p.Segment == 0
 	if ok {
+		q.d.steerBack(p.Bytes(), q)
 		select {
-		case d.out <- bytes.Clone(p.Bytes()):
+		case q.d.out <- bytes.Clone(p.Bytes()):
 		default:
 			ok = false
 		}
@@ -135,6 +154,14 @@ func spoil(p *packet.Packet) {
 	}
 }
 
+// Queues is tun.Device's.
+func (d *Device) Queues() (list []tun.Queue) {
+	for _, q := range d.queues {
+		list = append(list, q)
+	}
+	return list
+}
+
 // Name is tun.Device's.
 func (d *Device) Name() string { return d.name }
 
@@ -145,6 +172,11 @@ func (d *Device) MTU() int { return int(d.mtu.Load()) }
 func (d *Device) SetMTU(mtu int) error {
 	d.mtu.Store(int64(mtu))
 	return nil
+}
+
+// Info is tun.Device's.
+func (d *Device) Info() tun.Info {
+	return tun.Info{Queues: len(d.queues), VNet: true, TSO: true, USO: true}
 }
 
 // Close is tun.Device's.

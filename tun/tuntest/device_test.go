@@ -8,8 +8,8 @@ import (
 	"warren/packet"
 )
 
-func openFake(t *testing.T) Harness {
-	d := New(1500)
+func openFake(t *testing.T, queues int) Harness {
+	d := NewQueues(1500, queues)
 	t.Cleanup(func() { _ = d.Close() })
 	return Harness{
 		Device: d,
@@ -28,7 +28,11 @@ func openFake(t *testing.T) Harness {
 	}
 }
 
-func TestContract(t *testing.T) { Contract(t, openFake) }
+func TestContract(t *testing.T) {
+	for _, queues := range []int{1, 3} {
+		Contract(t, func(t *testing.T) Harness { return openFake(t, queues) })
+	}
+}
 
 func TestReadGivesBatches(t *testing.T) {
 	d := New(1500)

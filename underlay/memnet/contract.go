@@ -23,6 +23,7 @@ func Contract(t *testing.T, open func(t *testing.T) Harness) {
 	t.Run("kinds, addresses and tos", func(t *testing.T) { testKinds(t, open(t)) })
 	t.Run("runs and sizes", func(t *testing.T) { testRuns(t, open(t)) })
 	t.Run("every queue sends", func(t *testing.T) { testQueues(t, open(t)) })
+	t.Run("a peer stays with a queue", func(t *testing.T) { testPeer(t, open(t)) })
 	t.Run("room for a header", func(t *testing.T) { testRoom(t, open(t)) })
 	t.Run("answer to where it came from", func(t *testing.T) { testAnswer(t, open(t)) })
 	t.Run("keepalive and runt", func(t *testing.T) { testDemux(t, open(t)) })
@@ -44,19 +45,7 @@ type got struct {
 func receive(t *testing.T, u underlay.Underlay) <-chan got {
 	c := make(chan got, 1024)
 	for _, r := range readers(u) {
-		go func() {
-			b := packet.NewBatch(7, 0)
-			for {
-				n, err := r.ReadBatch(b)
-				if err != nil {
-					return
-				}
-				for _, p := range b[:n] {
-					c <- got{p.Kind, p.Drop, p.Local, p.Remote, p.TOS, bytes.Clone(p.Bytes()), p.Headroom()}
-					clear(p.Buffer()) // whose it is now
-				}
-			}
-		}()
+		go pass(r, c)
 	}
 	t.Cleanup(func() { _ = u.Close() })
 	return c
@@ -168,6 +157,76 @@ func testQueues(t *testing.T, h Harness) {
 			}
 		}
 	}
+}
+
+// testPeer sends ESP and IKE from one port by all queues: one queue of the other
+// side gets it, in order, and answers by whichever.
+func testPeer(t *testing.T, h Harness) {
+	defer h.A.Close()
+	back := receive(t, h.A)
+	var all []chan got
+	for _, q := range h.B.Queues() {
+		all = append(all, make(chan got, 1024))
+		for _, r := range q.Readers() {
+			go pass(r, all[len(all)-1])
+		}
+	}
+	defer h.B.Close()
+	const count = 60
+	for i := range count {
+		p := h.message([]packet.Kind{packet.KindESPinUDP, packet.KindIKE}[i%2], true, []byte{1, 2, 3, 4, 5, 6, 7, byte(i)})
+		if n, err := nth(h.A.Queues(), i).WriteBatch(packet.Batch{p}); n != 1 || err != nil {
+			t.Fatalf("WriteBatch = %d, %v, drop %v", n, err, p.Drop)
+		}
+	}
+	c := first(t, all)
+	for i := range count {
+		g := next(t, c)
+		if int(g.data[7]) != i {
+			t.Fatalf("datagram %d is the %dth", i, g.data[7])
+		}
+		p := packet.New(2048)
+		p.Set(g.data)
+		p.Kind, p.Local, p.Remote = g.kind, g.local, g.remote
+		if n, err := nth(h.B.Queues(), i).WriteBatch(packet.Batch{p}); n != 1 || err != nil {
+			t.Fatalf("answer: WriteBatch = %d, %v, drop %v", n, err, p.Drop)
+		}
+		if a := next(t, back); a.remote != g.local || a.local != g.remote {
+			t.Errorf("answer is %v, want the addresses of %v reversed", a, g)
+		}
+	}
+}
+
+func nth[T any](list []T, i int) T { return list[i%len(list)] }
+
+// pass copies what r receives to c until it is closed.
+func pass(r underlay.Reader, c chan<- got) {
+	b := packet.NewBatch(7, 0)
+	for {
+		n, err := r.ReadBatch(b)
+		if err != nil {
+			return
+		}
+		for _, p := range b[:n] {
+			c <- got{p.Kind, p.Drop, p.Local, p.Remote, p.TOS, bytes.Clone(p.Bytes()), p.Headroom()}
+			clear(p.Buffer()) // whose it is now
+		}
+	}
+}
+
+// first returns the channel that gets something.
+func first(t *testing.T, all []chan got) chan got {
+	t.Helper()
+	for range 500 {
+		for _, c := range all {
+			if len(c) > 0 {
+				return c
+			}
+		}
+		time.Sleep(10 * time.Millisecond) // real sockets are beyond synctest
+	}
+	t.Fatal("nothing received")
+	return nil
 }
 
 // testRoom looks for the room that a transport mode header needs. That using it

@@ -5,6 +5,7 @@ package memnet
 
 import (
 	"bytes"
+	"hash/maphash"
 	"net"
 	"net/netip"
 	"sync"
@@ -52,14 +53,21 @@ func New() *Network { return &Network{nodes: make(map[netip.Addr]*Node)} }
 const (
 	portIKE  = 500
 	portNATT = 4500
-	queue    = 8192
+	queueLen = 8192
 
 	minGap = packet.IPv6HeaderLen - 16 // what underlay.Reader promises
 )
 
-// Node adds a node with the given addresses.
-func (n *Network) Node(addrs ...netip.Addr) *Node {
-	node := &Node{net: n, addrs: addrs, in: make(chan Datagram, queue), closed: make(chan struct{})}
+// Node adds a node with the given addresses and one queue.
+func (n *Network) Node(addrs ...netip.Addr) *Node { return n.NodeQueues(1, addrs...) }
+
+// NodeQueues adds a node with so many queues.
+func (n *Network) NodeQueues(queues int, addrs ...netip.Addr) *Node {
+	node := &Node{net: n, addrs: addrs, seed: maphash.MakeSeed(), closed: make(chan struct{})}
+	for range queues {
+		node.queues = append(node.queues, &queue{node, make(chan Datagram, queueLen)})
+	}
+	node.queue = node.queues[0]
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, a := range addrs {
@@ -95,64 +103,83 @@ func (n *Network) mtu(from, to netip.Addr) int {
 
 // A Node is the underlay of one node of the network.
 type Node struct {
+	*queue    // the first
+	queues    []*queue
 	net       *Network
 	addrs     []netip.Addr
-	in        chan Datagram
+	seed      maphash.Seed
 	closed    chan struct{}
 	closeOnce sync.Once
 }
 
+// A queue is one queue of a node.
+type queue struct {
+	n  *Node
+	in chan Datagram
+}
+
 var _ underlay.Underlay = (*Node)(nil)
 
-// arrive queues a datagram for a port that is open; a full queue loses it.
+// arrive queues a datagram for a port that is open; a full queue loses it. The
+// first queue has all that is not on the NAT-T port, whose senders are divided.
 func (n *Node) arrive(d Datagram) {
+	q := n.queues[0]
 	switch d.To.Port() {
-	case 0, portIKE, portNATT:
-		select {
-		case n.in <- d:
-		default:
-		}
+	case portNATT:
+		q = n.queues[maphash.Comparable(n.seed, d.From)%uint64(len(n.queues))]
+	case 0, portIKE:
+	default:
+		return
+	}
+	select {
+	case q.in <- d:
+	default:
 	}
 }
 
-// Readers is underlay.Underlay's.
-func (n *Node) Readers() []underlay.Reader { return []underlay.Reader{n} }
+// Queues is underlay.Underlay's.
+func (n *Node) Queues() (list []underlay.Queue) {
+	for _, q := range n.queues {
+		list = append(list, q)
+	}
+	return list
+}
+
+// Readers is underlay.Queue's.
+func (q *queue) Readers() []underlay.Reader { return []underlay.Reader{q} }
 
 // ReadBatch is underlay.Reader's.
-func (n *Node) ReadBatch(b packet.Batch) (int, error) {
+func (q *queue) ReadBatch(b packet.Batch) (int, error) {
 	select { // closed wins over what is queued
-	case <-n.closed:
+	case <-q.n.closed:
 		return 0, net.ErrClosed
 	default:
 	}
 	select {
-	case d := <-n.in:
+	case d := <-q.in:
 		fill(b[0], d)
-	case <-n.closed:
+	case <-q.n.closed:
 		return 0, net.ErrClosed
 	}
-	i, _ := n.TryBatch(b[1:]) // closed is said the next time
+	i, _ := q.TryBatch(b[1:]) // closed is said the next time
 	return 1 + i, nil
 }
 
 // TryBatch is underlay.Reader's.
-func (n *Node) TryBatch(b packet.Batch) (i int, err error) {
+func (q *queue) TryBatch(b packet.Batch) (i int, err error) {
 	select {
-	case <-n.closed:
+	case <-q.n.closed:
 		return 0, net.ErrClosed
 	default:
 	}
-	for ; i < len(b) && len(n.in) > 0; i++ { // one reader, so len is a promise
-		fill(b[i], <-n.in)
+	for ; i < len(b) && len(q.in) > 0; i++ { // one reader, so len is a promise
+		fill(b[i], <-q.in)
 	}
 	return i, nil
 }
 
 // FD is underlay.Reader's.
-func (n *Node) FD() int { return -1 }
-
-// Queues is underlay.Underlay's.
-func (n *Node) Queues() []underlay.Queue { return []underlay.Queue{n} }
+func (q *queue) FD() int { return -1 }
 
 // fill lends the packet a datagram as real sockets do, with hardly any room.
 func fill(p *packet.Packet, d Datagram) {
@@ -176,10 +203,10 @@ func fill(p *packet.Packet, d Datagram) {
 	}
 }
 
-// WriteBatch is underlay.Underlay's.
-func (n *Node) WriteBatch(b packet.Batch) (sent int, err error) {
+// WriteBatch is underlay.Queue's.
+func (q *queue) WriteBatch(b packet.Batch) (sent int, err error) {
 	select {
-	case <-n.closed:
+	case <-q.n.closed:
 		return 0, net.ErrClosed
 	default:
 	}
@@ -187,7 +214,7 @@ func (n *Node) WriteBatch(b packet.Batch) (sent int, err error) {
 		if p.Drop != packet.Live {
 			continue
 		}
-		if p.Drop = n.write(p); p.Drop == packet.Live {
+		if p.Drop = q.n.write(p); p.Drop == packet.Live {
 			sent++
 		}
 	}
@@ -235,7 +262,7 @@ func (n *Node) PathMTU(local, remote netip.Addr) (int, error) { return n.net.mtu
 
 // Info is underlay.Underlay's.
 func (n *Node) Info() underlay.Info {
-	return underlay.Info{IKE: portIKE, NATT: portNATT, IPv6: true, RawESP: true}
+	return underlay.Info{IKE: portIKE, NATT: portNATT, IPv6: true, RawESP: true, Queues: len(n.queues), GSO: true, GRO: true}
 }
 
 // Close is underlay.Underlay's.

@@ -9,22 +9,24 @@ import (
 	"warren/packet"
 )
 
-func harness(a, b string) func(*testing.T) Harness {
+func harness(queues int, a, b string) func(*testing.T) Harness {
 	return func(*testing.T) Harness {
 		h := Harness{AddrA: netip.MustParseAddr(a), AddrB: netip.MustParseAddr(b)}
 		n := New()
-		h.A, h.B = n.Node(h.AddrA), n.Node(h.AddrB)
+		h.A, h.B = n.NodeQueues(queues, h.AddrA), n.NodeQueues(queues, h.AddrB)
 		return h
 	}
 }
 
 func TestContract(t *testing.T) {
-	t.Run("IPv4", func(t *testing.T) { Contract(t, harness("192.0.2.1", "192.0.2.2")) })
-	t.Run("IPv6", func(t *testing.T) { Contract(t, harness("2001:db8::1", "2001:db8::2")) })
+	for _, queues := range []int{1, 3} {
+		t.Run("IPv4", func(t *testing.T) { Contract(t, harness(queues, "192.0.2.1", "192.0.2.2")) })
+		t.Run("IPv6", func(t *testing.T) { Contract(t, harness(queues, "2001:db8::1", "2001:db8::2")) })
+	}
 }
 
 func TestHook(t *testing.T) {
-	h := harness("192.0.2.1", "192.0.2.2")(t)
+	h := harness(1, "192.0.2.1", "192.0.2.2")(t)
 	n := h.A.(*Node).net
 	tests := map[string]struct {
 		hook func(Datagram) []Datagram
