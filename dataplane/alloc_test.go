@@ -42,7 +42,7 @@ type bench struct {
 const batchLen = 32
 
 func newBench(t testing.TB, name string, size int) *bench {
-	p := newPair(t, nests[name]...)
+	p := newWorkers(t, 1, nests[name]...)
 	x := &bench{pair: p, net: &nullNet{Underlay: p.a.net, kept: packet.NewBatch(batchLen, 2048)}, b: packet.NewBatch(batchLen, 2048)}
 	x.net.n = batchLen
 	p.a.dp.egress[0].net = x.net

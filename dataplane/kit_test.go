@@ -103,13 +103,13 @@ func addr(layer, host int, v6 bool) netip.Addr {
 	return netip.MustParseAddr(fmt.Sprintf("10.%d.0.%d", layer, host))
 }
 
-func newSide(t testing.TB, net *memnet.Network, host int, l Limits) *side {
+func newSide(t testing.TB, net *memnet.Network, host, workers int) *side {
 	s := &side{
-		t: t, dev: tuntest.New(1400), sad: sa.NewSAD(nil),
-		net: net.Node(addr(1, host, false), addr(1, host, true)),
+		t: t, dev: tuntest.NewQueues(1400, workers), sad: sa.NewSAD(nil),
+		net: net.NodeQueues(workers, addr(1, host, false), addr(1, host, true)),
 		h:   &recorder{done: make(chan struct{}, 1<<14)}, view: &fakeView{layers: map[sa.Layer]*nest.LayerInfo{}},
 	}
-	dp, err := New(Options{Tun: s.dev, Underlay: s.net, SAD: s.sad, Handler: s.h, Limits: l})
+	dp, err := New(Options{Tun: s.dev, Underlay: s.net, SAD: s.sad, Handler: s.h, Limits: Limits{Batch: 32}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,10 +118,12 @@ func newSide(t testing.TB, net *memnet.Network, host int, l Limits) *side {
 	return s
 }
 
-// newPair makes a pair, not started.
-func newPair(t testing.TB, specs ...layerSpec) *pair {
+// newPair makes a pair of several workers each, not started.
+func newPair(t testing.TB, specs ...layerSpec) *pair { return newWorkers(t, 3, specs...) }
+
+func newWorkers(t testing.TB, workers int, specs ...layerSpec) *pair {
 	net := memnet.New()
-	p := &pair{net: net, specs: specs, a: newSide(t, net, 1, Limits{Batch: 32}), b: newSide(t, net, 2, Limits{Batch: 32})}
+	p := &pair{net: net, specs: specs, a: newSide(t, net, 1, workers), b: newSide(t, net, 2, workers)}
 	p.a.bundle, p.b.bundle = p.join(p.a, p.b, 1, 2), p.join(p.b, p.a, 2, 1)
 	for _, s := range []*side{p.a, p.b} {
 		s.view.decision = nest.Decision{Verdict: nest.Send, Bundle: s.bundle}

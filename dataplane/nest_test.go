@@ -37,9 +37,10 @@ var nests = map[string][]layerSpec{
 // and as large as its MTU.
 func TestNests(t *testing.T) {
 	for name, specs := range nests {
-		for _, v6 := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s, inner IPv6 %v", name, v6), func(t *testing.T) {
-				p := newPair(t, specs...)
+		for i, v6 := range []bool{false, true, false, true} {
+			workers := 1 + i/2*2
+			t.Run(fmt.Sprintf("%s, inner IPv6 %v, %d workers", name, v6, workers), func(t *testing.T) {
+				p := newWorkers(t, workers, specs...)
 				p.start()
 				a, b := p.ends(v6)
 				mtu := int(p.a.bundle.MTU)

@@ -4,15 +4,12 @@ import (
 	"errors"
 	"net"
 	"os"
-	"sync"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"warren/packet"
-	"warren/tun"
-	"warren/tun/tuntest"
 )
 
 // An eventSource can be polled: it gives as many packets as were asked for.
@@ -90,65 +87,5 @@ func TestComb(t *testing.T) {
 	}
 	if err := <-ended; !errors.Is(err, net.ErrClosed) {
 		t.Errorf("the worker ended with %v, want net.ErrClosed", err)
-	}
-}
-
-// queues is a TUN of several queues.
-type queues struct {
-	*tuntest.Device
-	all []*tuntest.Device
-}
-
-func (q queues) Queues() (list []tun.Queue) {
-	for _, d := range q.all {
-		list = append(list, d)
-	}
-	return list
-}
-
-func (q queues) Close() error {
-	for _, d := range q.all {
-		_ = d.Close()
-	}
-	return nil
-}
-
-// TestWorkers sends by four workers through the same SAs.
-func TestWorkers(t *testing.T) {
-	p := newPair(t, nests["two tunnels"]...)
-	q := queues{Device: p.a.dev}
-	for range 4 {
-		q.all = append(q.all, tuntest.New(1400))
-	}
-	dp, err := New(Options{Tun: q, Underlay: p.a.net, SAD: p.a.sad, Handler: p.a.h})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer dp.Close()
-	dp.Publish(p.a.view)
-	dp.Start()
-	p.b.dp.Start()
-	const each = 500
-	from, to := p.ends(false)
-	var senders sync.WaitGroup
-	for i, d := range q.all {
-		senders.Go(func() {
-			for range each {
-				d.Inject(datagram(from, to, 200+i, byte(i)))
-			}
-		})
-	}
-	senders.Wait()
-	got := map[int]int{}
-	for range each * len(q.all) {
-		got[len(p.b.written())]++
-	}
-	for i := range q.all {
-		if n := got[200+i]; n != each {
-			t.Errorf("worker %d: %d of %d packets arrived", i, n, each)
-		}
-	}
-	if c := dp.Counters(); c.FromTUN != each*uint64(len(q.all)) || !c.Balanced() {
-		t.Errorf("counters %+v do not balance", c)
 	}
 }
