@@ -3,6 +3,8 @@ package esp
 import (
 	"fmt"
 	"math"
+	"math/bits"
+	"sync/atomic"
 )
 
 // The sizes a replay window may have, in packets.
@@ -12,19 +14,26 @@ const (
 	MaxWindow     = 65536
 )
 
-const wordBits = 64
+// blockLen is how many sequence numbers share a word of the ring: half of it is
+// their bits.
+const blockLen = 32
 
 // A Window remembers which sequence numbers of an inbound SA have been received
-// (RFC 4303, Section 3.4.3 and Appendix A2). It has no lock of its own: one
-// goroutine at a time. Check, open the packet, then Commit.
+// (RFC 4303, Section 3.4.3 and Appendix A2). Check, open the packet, then Commit.
+// Any number of goroutines may do so at a time, without a lock: whatever they do
+// in whatever order, a number is accepted at most once, and nothing is accepted
+// that is left of the window.
 //
-// The bits lie in a ring of words, one word more than the window spans, so that
-// moving the window clears whole words and shifts nothing (RFC 6479).
+// The bits lie in a ring of words, one word more than the window spans
+// (RFC 6479). A word holds the bits of one block of numbers and the turn of the
+// ring that the block belongs to, so that one compare-and-swap moves the word on
+// to a block and marks a number of it, and moving the window clears nothing.
 type Window struct {
-	top  uint64 // highest number committed; 0 at first
-	size uint64
-	mask uint64 // ring words - 1
-	ring []uint64
+	top   atomic.Uint64 // highest number committed; 0 at first
+	size  uint64
+	mask  uint64 // ring words - 1
+	shift uint8  // of a number to its turn
+	ring  []atomic.Uint64
 }
 
 // NewWindow returns an empty window of size packets.
@@ -33,17 +42,22 @@ func NewWindow(size int) (*Window, error) {
 		return nil, fmt.Errorf("esp: replay window of %d packets, want %d to %d", size, MinWindow, MaxWindow)
 	}
 	words := 1
-	for words*wordBits < size+wordBits {
+	for words*blockLen < size+blockLen {
 		words *= 2
 	}
-	return &Window{size: uint64(size), mask: uint64(words - 1), ring: make([]uint64, words)}, nil
+	return &Window{
+		size:  uint64(size),
+		mask:  uint64(words - 1),
+		shift: uint8(bits.Len(uint(words*blockLen - 1))),
+		ring:  make([]atomic.Uint64, words),
+	}, nil
 }
 
 // Size returns the size of the window in packets.
 func (w *Window) Size() int { return int(w.size) }
 
 // Top returns the highest number committed, 0 where there is none.
-func (w *Window) Top() uint64 { return w.top }
+func (w *Window) Top() uint64 { return w.top.Load() }
 
 // Expand returns the sequence number whose low half is lo. With ESN it is the
 // one that is not below the window and less than 2^32 above its bottom: that
@@ -52,47 +66,73 @@ func (w *Window) Expand(lo uint32, esn bool) uint64 {
 	if !esn {
 		return uint64(lo)
 	}
-	bottom := w.top - min(w.top, w.size-1)
+	top := w.top.Load()
+	bottom := top - min(top, w.size-1)
 	return bottom + uint64(lo-uint32(bottom))
 }
 
 // Check reports whether seq may be new: right of the window, or in it and not
 // committed. 0 is never sent and never new, nor is 2^64-1, which would leave no
-// number above the window.
+// number above the window. What else is committed meanwhile can change the
+// answer to no.
 func (w *Window) Check(seq uint64) bool {
-	switch {
-	case seq == 0 || seq == math.MaxUint64:
-		return false
-	case seq > w.top:
-		return true
-	case w.top-seq >= w.size:
+	if seq == 0 || seq == math.MaxUint64 {
 		return false
 	}
-	return w.ring[seq/wordBits&w.mask]>>(seq%wordBits)&1 == 0
+	word, turn, bit := w.place(seq)
+	old := word.Load()
+	return w.reaches(seq) && (old>>blockLen != turn || old&bit == 0)
 }
 
 // Commit marks seq, the number of a packet that was authenticated, as received
 // and moves the window up to it. It checks again, as other packets may have been
 // committed since Check: where it reports false the packet is a replay.
 func (w *Window) Commit(seq uint64) bool {
-	if !w.Check(seq) {
+	if seq == 0 || seq == math.MaxUint64 {
 		return false
 	}
-	if seq > w.top {
-		w.advance(seq)
+	w.raise(seq)
+	word, turn, bit := w.place(seq)
+	for {
+		// The top is raised before a word is written, and looked at after the
+		// word is read. So while it reaches seq, old is no later block: that
+		// would be a whole ring beyond seq, and the top with it.
+		old := word.Load()
+		if !w.reaches(seq) {
+			return false
+		}
+		marked := turn<<blockLen | bit
+		if old>>blockLen == turn {
+			marked |= old
+		}
+		if marked == old {
+			return false
+		}
+		if word.CompareAndSwap(old, marked) {
+			return true
+		}
 	}
-	w.ring[seq/wordBits&w.mask] |= 1 << (seq % wordBits)
-	return true
 }
 
-// advance makes seq the top and clears the words that enter the ring.
-func (w *Window) advance(seq uint64) {
-	from, to := w.top/wordBits, seq/wordBits
-	if to-from > w.mask {
-		from = to - w.mask - 1
+// place returns the word for seq, its turn and its bit. Turns are told apart
+// modulo 2^32: a word that is not written for that many passes for new, and its
+// old bits refuse up to 32 numbers.
+func (w *Window) place(seq uint64) (word *atomic.Uint64, turn, bit uint64) {
+	return &w.ring[seq/blockLen&w.mask], seq >> w.shift & math.MaxUint32, 1 << (seq % blockLen)
+}
+
+// reaches reports whether seq is not left of the window.
+func (w *Window) reaches(seq uint64) bool {
+	top := w.top.Load()
+	return seq > top || top-seq < w.size
+}
+
+// raise makes seq the top unless there is a higher one.
+func (w *Window) raise(seq uint64) {
+	for {
+		top := w.top.Load()
+		if seq <= top || w.top.CompareAndSwap(top, seq) {
+			return
+		}
 	}
-	for i := from + 1; i <= to; i++ {
-		w.ring[i&w.mask] = 0
-	}
-	w.top = seq
 }

@@ -58,7 +58,7 @@ func TestWindowExpand(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			w := newWindow(t, size)
-			w.top = tt.top
+			w.top.Store(tt.top)
 			if got := w.Expand(tt.lo, true); got != tt.want {
 				t.Errorf("top %#x: Expand(%#x) = %#x, want %#x", tt.top, tt.lo, got, tt.want)
 			}
@@ -93,7 +93,8 @@ func FuzzWindowExpand(f *testing.F) {
 	f.Add(uint64(1<<33-1), uint32(0), uint16(65535))
 	f.Fuzz(func(t *testing.T, top uint64, lo uint32, size uint16) {
 		top &= 1<<63 - 1 // an SA is rekeyed long before
-		w := &Window{top: top, size: uint64(max(size, MinWindow))}
+		w := &Window{size: uint64(max(size, MinWindow))}
+		w.top.Store(top)
 		edge := uint32(top) - uint32(w.size)
 		for _, lo := range []uint32{lo, edge, edge + 1, edge + 2, uint32(top), uint32(top) + 1} {
 			if got, want := w.Expand(lo, true), slowExpand(top, w.size, lo); got != want {
@@ -241,7 +242,7 @@ func TestWindowWalk(t *testing.T) {
 		w := newWindow(t, size)
 		slow := &slowWindow{size: uint64(size), seen: make(map[uint64]bool)}
 		r := rand.New(rand.NewPCG(1, uint64(size)))
-		ring := uint64(len(w.ring) * wordBits)
+		ring := uint64(len(w.ring) * blockLen)
 		jumps := []uint64{1, 1, 1, 2, 63, 64, 65, uint64(size), ring - 64, ring - 1, ring, ring + 1, ring + 64}
 		for i := range 100_000 {
 			seq := slow.top

@@ -2,7 +2,6 @@ package sa
 
 import (
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -12,17 +11,14 @@ import (
 )
 
 // An Inbound is an SA that packets are received on. It is safe for any number
-// of goroutines: the opener has no state, and the replay window is behind a
-// mutex that a run of packets holds twice for a few instructions each, once
-// before and once after it is opened.
+// of goroutines, and none waits for another: the opener has no state, and the
+// replay window takes any order of events.
 type Inbound struct {
 	Counters        // what was authenticated and not a replay, by plaintext bytes
 	params   Params // without key
 	opener   *esp.Opener
+	window   *esp.Window
 	retired  atomic.Bool
-
-	mu     sync.Mutex
-	window *esp.Window // guarded by mu
 }
 
 // NewInbound returns the inbound SA that p describes. It keeps neither p.Key
@@ -78,8 +74,6 @@ func (in *Inbound) Begin(burst *esp.OpenBurst, b packet.Batch, seqs []uint64) {
 // window.
 func (in *Inbound) check(b packet.Batch, seqs []uint64) {
 	retired := in.retired.Load()
-	in.mu.Lock()
-	defer in.mu.Unlock()
 	for i, p := range b {
 		if p.Drop != packet.Live {
 			continue
@@ -138,8 +132,6 @@ func (in *Inbound) Finish(b packet.Batch, seqs []uint64, next []uint8) {
 // commit takes the numbers of authenticated packets into the window. Those with
 // bad padding are among them.
 func (in *Inbound) commit(b packet.Batch, seqs []uint64) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
 	for i, p := range b {
 		if p.Drop != packet.Live && p.Drop != packet.BadPadding {
 			continue
@@ -152,11 +144,7 @@ func (in *Inbound) commit(b packet.Batch, seqs []uint64) {
 
 // Highest returns the highest number received on an authentic packet, 0 before
 // the first.
-func (in *Inbound) Highest() uint64 {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	return in.window.Top()
-}
+func (in *Inbound) Highest() uint64 { return in.window.Top() }
 
 // Allows reports whether the SA's selectors cover a packet received on it: the
 // remote ones its source, the local ones its destination (RFC 4301,
