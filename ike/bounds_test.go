@@ -72,24 +72,6 @@ func TestIKESAsBounded(t *testing.T) {
 	}
 }
 
-// Row 29: an identical child is a layer of its own, so that no two outbound SAs
-// are in use for one; and a client takes none.
-func TestCollision29(t *testing.T) {
-	p := newPair(t, acceptConfig(t))
-	p.establish(peerConfig(t))
-	if got, _ := p.tell(p.i, p.i.say(message.CreateChildSA, 2, false, childRequest(t, 0)...)); childError(got) != nil {
-		t.Errorf("%+v", got)
-	}
-	s := p.r.theSession()
-	if len(s.Children) != 2 || s.Children[0].Layer == s.Children[1].Layer || len(p.r.out) != 2 {
-		t.Errorf("%+v, outbound %v", s.Children, p.r.out)
-	}
-	got, _ := p.tell(p.r, p.r.say(message.CreateChildSA, 0, false, childRequest(t, 0)...))
-	if n := childError(got); n == nil || n.Kind != message.NoAdditionalSAs || len(p.i.in) != 1 {
-		t.Errorf("a client took a rival child: %+v", got)
-	}
-}
-
 // What is left of many selectors may be too much for one TS payload: nothing is
 // installed then.
 func TestSelectorsBounded(t *testing.T) {

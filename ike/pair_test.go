@@ -53,14 +53,16 @@ type end struct {
 	out    map[sa.Layer]esp.SPI // the pair in use for sending, by inbound SPI
 	up     map[SessionID]bool
 	quiet  bool
+	rand   *testRand
 }
 
 func newEnd(t rapid.TB, name string, seed uint64, o Options) *end {
 	n := &end{t: t, name: name, spis: &spiTable{next: esp.SPI(0x1000 * seed), taken: map[esp.SPI]bool{}},
 		in: map[esp.SPI]Child{}, out: map[sa.Layer]esp.SPI{}, up: map[SessionID]bool{}}
 	o.AllocSPI, o.FreeSPI = n.spis.alloc, n.spis.free
+	n.rand = &testRand{ChaCha8: rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8), byte(seed >> 16), byte(seed >> 24)})}
 	if o.Rand == nil {
-		o.Rand = &testRand{rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8), byte(seed >> 16), byte(seed >> 24)})}
+		o.Rand = n.rand
 	}
 	var err error
 	if n.e, err = New(o); err != nil {
@@ -69,7 +71,22 @@ func newEnd(t rapid.TB, name string, seed uint64, o Options) *end {
 	return n
 }
 
-type testRand struct{ *rand.ChaCha8 }
+// A testRand is random, save that steer decides which nonces are low.
+type testRand struct {
+	*rand.ChaCha8
+	steer, lowAsking, lowAnswering bool
+	answering                      bool // a request was handed over last
+}
+
+func (r *testRand) Read(b []byte) (int, error) {
+	n, err := r.ChaCha8.Read(b)
+	if r.steer && len(b) == nonceLen {
+		if b[0] |= 0x80; r.answering && r.lowAnswering || !r.answering && r.lowAsking {
+			b[0] = 0
+		}
+	}
+	return n, err
+}
 
 // take applies the events like a node would, and returns the messages.
 func (n *end) take() []Datagram {
@@ -154,13 +171,14 @@ type flight struct {
 
 // A pair is an initiator and a responder, and the wire between them.
 type pair struct {
-	t    rapid.TB
-	now  time.Time
-	i, r *end
-	wire []flight
-	sent int
-	drop func(f flight) bool
-	tap  []flight
+	t     rapid.TB
+	now   time.Time
+	i, r  *end
+	wire  []flight
+	sent  int
+	drop  func(f flight) bool
+	tap   []flight
+	watch *flow // may be nil
 }
 
 var (
@@ -272,6 +290,9 @@ func (p *pair) flush() {
 			}
 		}
 	}
+	if p.watch != nil {
+		p.watch.look(p)
+	}
 }
 
 // deliver hands the i-th message on the wire over.
@@ -280,13 +301,19 @@ func (p *pair) deliver(i int) {
 	p.wire = slices.Delete(p.wire, i, i+1)
 	p.hand(f)
 	p.flush()
+	if p.watch != nil {
+		p.watch.arrive(p)
+		p.flush()
+	}
 }
 
 func (p *pair) hand(f flight) {
 	d := f.d
 	d.Data = bytes.Clone(d.Data)
 	d.Path.Local, d.Path.Remote = d.Path.Remote, d.Path.Local
+	f.to.rand.answering = !f.isResponse()
 	f.to.e.Receive(d, p.now)
+	f.to.rand.answering = false
 }
 
 // settle delivers all messages in order, without time passing.

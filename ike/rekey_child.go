@@ -28,6 +28,7 @@ type rekeyChild struct {
 	offer offer
 	group message.DHGroup
 	tries int
+	later int // how often the peer refused a new pair for now
 
 	passive     *child
 	theirs      []byte    // lowest nonce of the peer's exchange
@@ -182,6 +183,10 @@ func (t *rekeyChild) refused(e *Engine, sa *ikeSA, n *message.Notify, now time.T
 			sa.queue = append([]task{t}, sa.queue...)
 			return
 		}
+	case message.TemporaryFailure:
+		if t.postpone(e, s, now) {
+			return
+		}
 	case message.ChildSANotFound:
 		if t.old != nil && t.passive == nil && !t.oldGone && s.state == sessionUp {
 			t.recreate(e, s, now)
@@ -189,6 +194,38 @@ func (t *rekeyChild) refused(e *Engine, sa *ikeSA, n *message.Notify, now time.T
 		}
 	}
 	t.failed(e, s, &Error{Peer: s.name, Stage: StageCreateChild, Notify: n.Kind, Reason: t.refusalText(s, n.Kind)}, now)
+}
+
+// maxPostponed is how often a new pair is asked for again, which with the
+// default RetryAfter takes minutes.
+const maxPostponed = 40
+
+// A postponed task is tried again at a later time.
+type postponed struct {
+	task task
+	at   time.Time
+}
+
+// postpone asks again later for a new pair that the peer refused for now (RFC
+// 7296, Section 2.25), and reports whether it will.
+func (t *rekeyChild) postpone(e *Engine, s *session, now time.Time) bool {
+	if t.old != nil || t.lost != nil || t.later == maxPostponed || s.state != sessionUp {
+		return false
+	}
+	s.postponed = append(s.postponed, postponed{&rekeyChild{cfg: t.cfg, later: t.later + 1}, e.retryTime(now)})
+	return true
+}
+
+// tickPostponed does what was put off until now.
+func (e *Engine) tickPostponed(s *session, now time.Time) {
+	for i := 0; i < len(s.postponed); {
+		if p := s.postponed[i]; due(p.at, now) {
+			s.postponed = slices.Delete(s.postponed, i, i+1)
+			e.enqueue(s.cur, p.task, now)
+			continue
+		}
+		i++
+	}
 }
 
 func (t *rekeyChild) refusalText(s *session, n message.NotifyType) string {

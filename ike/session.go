@@ -46,10 +46,11 @@ type session struct {
 	init *initState    // as initiator, until IKE_AUTH ends
 	half *halfState    // until IKE_AUTH ends
 
-	others   []*candidate // as initiator, until IKE_AUTH ends
-	cur      *ikeSA
-	sas      []*ikeSA
-	children []*child
+	others    []*candidate // as initiator, until IKE_AUTH ends
+	cur       *ikeSA
+	sas       []*ikeSA
+	children  []*child
+	postponed []postponed
 
 	lease4, lease6 netip.Addr
 	established    time.Time
@@ -123,6 +124,9 @@ func (e *Engine) arm(s *session) {
 	for _, c := range s.children {
 		at = earliest(at, c.rekeyAt, c.hardAt, c.removeAt)
 	}
+	for _, p := range s.postponed {
+		at = earliest(at, p.at)
+	}
 	e.timers.set(&s.timer, at)
 }
 
@@ -151,6 +155,7 @@ func (e *Engine) tickSession(s *session, now time.Time) {
 	for _, c := range slices.Clone(s.children) {
 		e.tickChild(s, c, now)
 	}
+	e.tickPostponed(s, now)
 	if due(s.livenessAt(), now) {
 		e.checkLiveness(s, now)
 	}
@@ -190,7 +195,7 @@ func (e *Engine) closeSession(s *session, why ending, now time.Time) {
 	}
 	s.cur.rekeyAt, s.cur.hardAt = time.Time{}, time.Time{}
 	queue := s.cur.queue
-	s.cur.queue = nil
+	s.cur.queue, s.postponed = nil, nil
 	for _, t := range queue {
 		t.dropped(e, s.cur, now)
 	}
