@@ -37,6 +37,7 @@ type child struct {
 	born          time.Time
 	rekeys        int
 
+	life     sa.Lifetime
 	succ     *child // the pair that takes its place
 	rekey    *rekeyChild
 	sending  bool // its outbound SA is in use
@@ -52,7 +53,7 @@ func (c *child) export(s *session, k childKeys) Child {
 		KeyIn: k.in, KeyOut: k.out, Mode: c.mode, Encap: s.encap, Path: s.path,
 		LocalTS: slices.Clone(c.localTS), RemoteTS: slices.Clone(c.remoteTS),
 		Lease4: s.lease4, Lease6: s.lease6, Remote: s.remoteID, Name: s.name, Initiator: s.initiator,
-		Lifetime: s.rekey.Child, Window: s.window, Born: c.born,
+		Lifetime: c.life, Window: s.window, Born: c.born,
 	}
 	return out
 }
@@ -78,11 +79,9 @@ func keysFor(k crypt.ChildKeys, initiated bool) childKeys {
 
 // addChild puts c in the session and starts its lifetime.
 func (e *Engine) addChild(s *session, c *child) {
-	life := s.rekey.Child
-	if life.SoftTime > 0 {
-		c.rekeyAt = c.born.Add(e.shorten(life.SoftTime, s.rekey.jitter()))
-	}
-	c.hardAt = after(c.born, life.HardTime)
+	c.life = e.lifetime(s)
+	c.rekeyAt = e.rekeyTime(s, c.born, c.life.SoftTime)
+	c.hardAt = after(c.born, c.life.HardTime)
 	c.sending = true
 	s.halfBy = time.Time{}
 	s.children = append(s.children, c)
@@ -149,10 +148,19 @@ func (e *Engine) tickChild(s *session, c *child, now time.Time) {
 		e.switchOutbound(s, c, c.succ)
 		e.enqueue(s.cur, &deleteChild{c: c, reason: "its lifetime is over"}, now)
 	case due(c.rekeyAt, now):
-		c.rekeyAt = time.Time{}
-		if c.state == childUp && s.state == sessionUp && !s.willRekey(c) {
-			e.enqueue(s.cur, &rekeyChild{old: c}, now)
-		}
+		e.rekeyDue(s, c, now)
+	}
+}
+
+// rekeyDue rekeys c, or puts that off for another layer of its chain.
+func (e *Engine) rekeyDue(s *session, c *child, now time.Time) {
+	c.rekeyAt = time.Time{}
+	switch {
+	case c.state != childUp || c.succ != nil || s.state != sessionUp || s.willRekey(c):
+	case e.waits(s, c.hardAt, c.life.HardTime-c.life.SoftTime, now):
+		c.rekeyAt = e.chainRetry(now)
+	default:
+		e.enqueue(s.cur, &rekeyChild{old: c}, now)
 	}
 }
 

@@ -41,17 +41,16 @@ func (e *Engine) child(id SessionID, spi esp.SPI) (*session, *child, error) {
 	return s, c, nil
 }
 
-// RekeyChild replaces the child SA with inbound SPI spi. It does nothing if that
-// one is being replaced or deleted already.
+// RekeyChild replaces the child SA with inbound SPI spi, at once or, where
+// another layer of its chain is just being rekeyed, after that. It does nothing
+// if that one is being replaced or deleted already.
 func (e *Engine) RekeyChild(id SessionID, spi esp.SPI, now time.Time) error {
 	s, c, err := e.child(id, spi)
 	if err != nil {
 		return err
 	}
-	if c.state == childUp && c.succ == nil && !s.willRekey(c) {
-		e.enqueue(s.cur, &rekeyChild{old: c}, now)
-		e.arm(s)
-	}
+	e.rekeyDue(s, c, now)
+	e.arm(s)
 	return nil
 }
 
@@ -74,7 +73,8 @@ func (e *Engine) DeleteChild(id SessionID, spi esp.SPI, now time.Time) error {
 	return nil
 }
 
-// RekeyIKE replaces the IKE SA of a session, unless that is under way.
+// RekeyIKE replaces the IKE SA of a session, unless that is under way, when no
+// other layer of its chain is just being rekeyed.
 func (e *Engine) RekeyIKE(id SessionID, now time.Time) error {
 	s, err := e.session(id)
 	if err != nil {
@@ -83,11 +83,8 @@ func (e *Engine) RekeyIKE(id SessionID, now time.Time) error {
 	if s.state != sessionUp {
 		return fmt.Errorf("ike: session %d is not up", id)
 	}
-	waits := slices.ContainsFunc(s.cur.queue, func(t task) bool { _, ok := t.(*rekeyIKE); return ok })
-	if !waits && !s.rekeyingIKE() {
-		e.enqueue(s.cur, &rekeyIKE{}, now)
-		e.arm(s)
-	}
+	e.rekeyIKEDue(s, now)
+	e.arm(s)
 	return nil
 }
 

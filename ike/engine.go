@@ -110,11 +110,6 @@ func (e *Engine) newSPI() (message.SPI, error) {
 	}
 }
 
-// shorten is d less up to the share jitter of it.
-func (e *Engine) shorten(d time.Duration, jitter float64) time.Duration {
-	return d - time.Duration(float64(d)*jitter*e.fraction())
-}
-
 // fraction is a random number from 0 to 1.
 func (e *Engine) fraction() float64 {
 	b, err := e.random(4)

@@ -435,106 +435,6 @@ func TestCVE_2023_38710(t *testing.T) {
 	}
 }
 
-func TestCollision32(t *testing.T) { // message ids out of the window
-	p := newPair(t, acceptConfig(t))
-	p.establish(peerConfig(t))
-	before := p.r.state()
-	for _, id := range []uint32{0, 1, 3, 4, 1 << 31, 1<<32 - 1} {
-		p.hand(flight{p.i, p.r, p.i.say(message.Informational, id, false, &message.Delete{Protocol: message.ProtoIKE})})
-		p.hand(flight{p.i, p.r, p.i.say(message.Informational, id, true, &message.Delete{Protocol: message.ProtoIKE})})
-		p.hand(flight{p.i, p.r, p.i.say(message.CreateChildSA, id, true, childRequest(t, 0)...)})
-	}
-	if out := p.r.take(); len(out) != 0 || p.r.state() != before {
-		t.Errorf("%d answers, %s", len(out), p.r.state())
-	}
-	p.close()
-}
-
-func TestCollision33(t *testing.T) { // IKE_AUTH after it is over, wrong exchange in a response
-	p := newPair(t, acceptConfig(t))
-	id := p.establish(peerConfig(t))
-	before := p.r.state()
-	for _, kind := range []message.ExchangeType{message.IKEAuth, message.IKEIntermediate, message.IKEFollowupKE, 0, 240} {
-		if _, ok := p.tell(p.i, p.i.say(kind, 2, false)); ok || p.r.state() != before {
-			t.Errorf("%v: %s", kind, p.r.state())
-		}
-	}
-	if err := p.i.e.Liveness(id, p.now); err != nil {
-		t.Fatal(err)
-	}
-	p.i.take()
-	before = p.i.state()
-	p.hand(flight{p.r, p.i, p.r.say(message.CreateChildSA, 2, true, childRequest(t, 0)...)})
-	if p.i.take(); p.i.state() != before {
-		t.Errorf("%s", p.i.state())
-	}
-}
-
-func TestCollision34(t *testing.T) { // unsolicited notifies
-	p := newPair(t, acceptConfig(t))
-	p.establish(peerConfig(t))
-	var ps []message.Payload
-	for _, k := range []message.NotifyType{message.MOBIKESupported, message.UpdateSAAddresses, message.NoNATsAllowed, message.FragmentationSupported,
-		message.SetWindowSize, message.Redirect, message.InitialContact, message.AdditionalIP4Address, message.IntermediateSupported, 39999, message.InvalidSPI, 8000} {
-		ps = append(ps, &message.Notify{Kind: k, Data: []byte{0, 0, 0, 9}})
-	}
-	got, ok := p.tell(p.i, p.i.say(message.Informational, 2, false, ps...))
-	if !ok || len(got) != 0 || len(p.r.in) != 1 {
-		t.Errorf("%v %+v", ok, got)
-	}
-}
-
-func TestCollision36(t *testing.T) { // unknown payloads
-	t.Run("critical in SK", func(t *testing.T) {
-		p := newPair(t, acceptConfig(t))
-		p.establish(peerConfig(t))
-		got, ok := p.tell(p.i, p.i.say(message.Informational, 2, false, &message.Unknown{Kind: 200, Critical: true}))
-		n := childError(got)
-		if !ok || n == nil || n.Kind != message.UnsupportedCriticalPayload || !bytes.Equal(n.Data, []byte{200}) {
-			t.Errorf("%+v", got)
-		}
-		if len(p.r.e.Sessions()) != 1 {
-			t.Error("the IKE SA is gone")
-		}
-	})
-	t.Run("not critical in SK", func(t *testing.T) {
-		p := newPair(t, acceptConfig(t))
-		p.establish(peerConfig(t))
-		if got, ok := p.tell(p.i, p.i.say(message.Informational, 2, false, &message.Unknown{Kind: 200})); !ok || len(got) != 0 {
-			t.Errorf("%+v", got)
-		}
-	})
-	t.Run("critical in the clear", func(t *testing.T) {
-		p := newPair(t, acceptConfig(t))
-		m := message.Message{Header: message.Header{SPIi: 1, Exchange: message.IKESAInit, Flags: message.FlagInitiator},
-			Payloads: []message.Payload{&message.Unknown{Kind: 200, Critical: true}}}
-		data, err := m.Marshal()
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.hand(flight{p.i, p.r, Datagram{Path: Path{Local: addrI, Remote: addrR}, Data: data}})
-		out := p.r.take()
-		if len(out) != 1 {
-			t.Fatalf("%d answers", len(out))
-		}
-		r, err := message.Parse(out[0].Data)
-		if err != nil || message.GetNotify(r.Payloads, message.UnsupportedCriticalPayload) == nil || len(p.r.e.sas) != 0 {
-			t.Errorf("%v %+v", err, r)
-		}
-	})
-	t.Run("critical in a response", func(t *testing.T) {
-		p := newPair(t, acceptConfig(t))
-		p.establish(peerConfig(t))
-		p.rekeyChild(p.i)
-		p.i.take()
-		p.hand(flight{p.r, p.i, p.r.say(message.CreateChildSA, 2, true, &message.Unknown{Kind: 200, Critical: true})})
-		p.flush()
-		if len(p.i.in) != 1 || len(p.i.e.order[0].children) != 1 {
-			t.Errorf("%s", dump(p.i.events))
-		}
-	})
-}
-
 func TestMalformedEndsTheSA(t *testing.T) { // RFC 7296, Section 2.21.3
 	p := newPair(t, acceptConfig(t))
 	p.establish(peerConfig(t))
@@ -550,26 +450,6 @@ func TestMalformedEndsTheSA(t *testing.T) { // RFC 7296, Section 2.21.3
 	p.i.e.Abort(p.i.session())
 	p.advance(time.Minute)
 	p.r.empty()
-}
-
-func TestCollision39(t *testing.T) { // a rekey with other selectors
-	narrow := []policy.Selector{policy.AddrSelector(addrR.Addr())}
-	p := newPair(t, acceptConfig(t))
-	p.establish(peerConfig(t))
-	old, _ := last[ChildUp](p.r)
-	wide := childRequest(t, old.Child.SPIOut)
-	got, _ := p.tell(p.i, p.i.say(message.CreateChildSA, 2, false, wide...))
-	if tsi := message.GetTS(got, false); tsi == nil || !slices.Equal(selectors(tsi), old.Child.RemoteTS) {
-		t.Errorf("wider selectors: %+v", got)
-	}
-	p = newPair(t, acceptConfig(t))
-	p.establish(peerConfig(t))
-	small := childRequest(t, old.Child.SPIOut)
-	small[4] = tsPayload(true, narrow)
-	got, _ = p.tell(p.i, p.i.say(message.CreateChildSA, 2, false, small...))
-	if n := childError(got); n == nil || n.Kind != message.TSUnacceptable || len(p.r.in) != 1 {
-		t.Errorf("narrower selectors: %+v", got)
-	}
 }
 
 // The peer may not answer with what was not asked for.

@@ -101,7 +101,7 @@ func (e *Engine) newSA(s *session, initiator bool, spi message.SPI, now time.Tim
 // age sets the timers of an IKE SA that is up.
 func (e *Engine) age(sa *ikeSA, now time.Time) {
 	if r := sa.sess.rekey; r.IKE > 0 {
-		sa.rekeyAt = now.Add(e.shorten(r.IKE, r.jitter()))
+		sa.rekeyAt = e.rekeyTime(sa.sess, now, r.IKE)
 		sa.hardAt = now.Add(r.IKE + r.IKE/4)
 	}
 }

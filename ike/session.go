@@ -172,7 +172,21 @@ func (e *Engine) tickSA(sa *ikeSA, now time.Time) {
 		sa.hardAt = time.Time{}
 		e.closeSession(s, ending{reason: "IKE SA lifetime is over and rekeying failed"}, now)
 	case sa == s.cur && s.state == sessionUp && due(sa.rekeyAt, now):
-		sa.rekeyAt = time.Time{}
+		e.rekeyIKEDue(s, now)
+	}
+}
+
+// rekeyIKEDue rekeys the IKE SA of s, or puts that off for another layer of its
+// chain.
+func (e *Engine) rekeyIKEDue(s *session, now time.Time) {
+	sa := s.cur
+	sa.rekeyAt = time.Time{}
+	queued := slices.ContainsFunc(sa.queue, func(t task) bool { _, ok := t.(*rekeyIKE); return ok })
+	switch {
+	case queued || s.rekeyingIKE():
+	case e.waits(s, sa.hardAt, s.rekey.IKE/4, now):
+		sa.rekeyAt = e.chainRetry(now)
+	default:
 		e.enqueue(sa, &rekeyIKE{}, now)
 	}
 }
