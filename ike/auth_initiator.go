@@ -46,7 +46,7 @@ func (t *authTask) build(e *Engine, s *session) ([]message.Payload, error) {
 	if err := t.child.prepare(e, s, message.DHNone); err != nil {
 		return nil, err
 	}
-	return append(ps, t.child.payloads()...), nil
+	return append(append(ps, t.child.payloads()...), s.offerMOBIKE()...), nil
 }
 
 // onlySession reports whether s is the only session between its two
@@ -176,6 +176,7 @@ func (t *authTask) finish(e *Engine, s *session, ps []message.Payload, now time.
 	if err != nil {
 		return nil, keys, &Error{Peer: s.name, Stage: StageAuth, Reason: err.Error()}
 	}
+	s.learnMOBIKE(ps)
 	return c, keys, nil
 }
 

@@ -28,6 +28,10 @@ func (e *Engine) authRequest(sa *ikeSA, d Datagram, ps []message.Payload, now ti
 		e.denyAuth(sa, d, fmt.Sprintf("%v is not proven: %v", s.remoteID, err), now)
 		return
 	}
+	if !fits(ps, d.Path) {
+		e.denyAuthWith(sa, d, message.UnexpectedNATDetected, "a NAT is in between, and the peer allows none", now)
+		return
+	}
 	e.adoptAccept(s, a)
 	idr := s.localID.payload(true)
 	own, err := auth.prove(sa.keys, false, s.half.responderInput(idr))
@@ -84,8 +88,12 @@ func (e *Engine) adoptAccept(s *session, a *AcceptConfig) {
 // denyAuth answers AUTHENTICATION_FAILED, whatever the reason, and forgets the
 // session (RFC 7296, Section 2.21.2).
 func (e *Engine) denyAuth(sa *ikeSA, d Datagram, reason string, now time.Time) {
-	e.respond(sa, d, message.IKEAuth, []message.Payload{&message.Notify{Kind: message.AuthenticationFailed}})
-	e.authFailed(sa, reason, message.AuthenticationFailed, now)
+	e.denyAuthWith(sa, d, message.AuthenticationFailed, reason, now)
+}
+
+func (e *Engine) denyAuthWith(sa *ikeSA, d Datagram, n message.NotifyType, reason string, now time.Time) {
+	e.respond(sa, d, message.IKEAuth, []message.Payload{&message.Notify{Kind: n}})
+	e.authFailed(sa, reason, n, now)
 }
 
 // authFailed ends a responder's session that was not authenticated.
@@ -128,6 +136,7 @@ func (e *Engine) finishAuth(sa *ikeSA, d Datagram, ps, resp []message.Payload, n
 	if cp != nil {
 		resp = append(resp, cp)
 	}
+	resp = append(resp, e.answerMOBIKE(s, ps)...)
 	e.addChild(s, c.child)
 	e.emit(ChildUp{Session: s.id, Child: c.child.export(s, c.keys)})
 	e.respond(sa, d, message.IKEAuth, append(resp, c.payloads...))

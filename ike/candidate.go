@@ -153,6 +153,8 @@ func (c *candidate) encapsulate(s *session, nat natView) error {
 	}
 	if want != EncapESP && nat.known {
 		c.encap = encapFor(true)
+	}
+	if nat.known && (want != EncapESP || s.peer.mobile()) { // RFC 4555, Section 3.3
 		c.float(s.peer)
 	}
 	return nil

@@ -97,6 +97,7 @@ type PeerConfig struct {
 	Liveness         time.Duration // zero means no liveness checks
 	Window           int           // replay window, passed on in Child
 	NoInitialContact bool
+	MOBIKE           bool // move along when the addresses change (RFC 4555); of tunnels only
 }
 
 // check reports what makes c unusable.
@@ -146,6 +147,9 @@ type AcceptConfig struct {
 	Rekey    Rekey
 	Liveness time.Duration
 	Window   int
+
+	// MOBIKE lets peers change their address (RFC 4555).
+	MOBIKE bool
 
 	// NextLayer gives each session's child SAs their layer.
 	NextLayer func() sa.Layer

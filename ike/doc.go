@@ -13,8 +13,14 @@
 // Section 2.8) and INFORMATIONAL (DELETE and liveness checks). The window is
 // one exchange in each direction.
 //
-// It does not implement certificates, EAP, fragmentation, MOBIKE,
-// IKE_INTERMEDIATE or IPComp. A peer that offers them is answered without them.
+// Addresses may change under a session (MOBIKE, RFC 4555): the initiator updates
+// them, tries the responder's other addresses when the usual one is silent, and
+// follows one that announces a new address. What is claimed about addresses is
+// checked by return routability before ESP goes there. An initiator does not tell
+// its own further addresses, and moves within one family only.
+//
+// It does not implement certificates, EAP, fragmentation, IKE_INTERMEDIATE or
+// IPComp. A peer that offers them is answered without them.
 // Nor does it send NAT keepalives (RFC 3948, Section 4), or rewrite selectors for
 // transport mode through a true NAT (RFC 7296, Section 2.23.1).
 //

@@ -180,6 +180,7 @@ type SessionInfo struct {
 	Lease6      netip.Addr
 	Established time.Time
 	Rekeys      int
+	MOBIKE      bool // both ends know it
 	Children    []ChildInfo
 }
 

@@ -27,13 +27,14 @@ func (e *Engine) informational(sa *ikeSA, d Datagram, ps []message.Payload, now 
 			}
 		}
 	}
-	if ends {
-		resp = nil // the children go with their IKE SA (RFC 7296, Section 1.4.1)
-	}
-	e.respond(sa, d, message.Informational, resp)
-	if ends {
+	if ends { // the children go with their IKE SA (RFC 7296, Section 1.4.1)
+		e.respond(sa, d, message.Informational, nil)
 		e.peerDeletesIKE(sa, reason, now)
+		return
 	}
+	resp = append(resp, e.aboutAddresses(sa, d, ps)...)
+	e.respond(sa, d, message.Informational, resp)
+	e.run(sa.sess.cur, now)
 }
 
 // peerDeletesIKE closes sa. The session ends with it, unless another IKE SA has
@@ -145,12 +146,15 @@ func (e *Engine) lastWord(s *session) {
 // livenessCheck is an empty INFORMATIONAL (RFC 7296, Section 2.4).
 type livenessCheck struct{}
 
-func (livenessCheck) start(e *Engine, _ *ikeSA, _ time.Time) *request {
-	return &request{kind: message.Informational, retry: e.opt.Liveness}
+func (livenessCheck) start(e *Engine, sa *ikeSA, _ time.Time) *request {
+	return &request{kind: message.Informational, retry: e.opt.Liveness, payloads: e.whereAmI(sa)}
 }
 
-func (livenessCheck) done(*Engine, *ikeSA, []message.Payload, error, time.Time) {}
-func (livenessCheck) dropped(*Engine, *ikeSA, time.Time)                        {}
+func (livenessCheck) done(_ *Engine, sa *ikeSA, ps []message.Payload, _ error, _ time.Time) {
+	sa.sess.seenAt(ps)
+}
+
+func (livenessCheck) dropped(*Engine, *ikeSA, time.Time) {}
 
 // checkLiveness asks the peer for a sign of life, unless a request is under way
 // that will prove it as well.

@@ -79,12 +79,13 @@ func (c *candidate) float(p *PeerConfig) {
 
 // follow moves the path of s to where an authentic request came from: as
 // responder before IKE_AUTH is over always, since the initiator may change
-// ports, and later only if the peer is behind a NAT.
+// ports, and later only if the peer is behind a NAT and does not say itself
+// where it is (RFC 4555, Section 3.8).
 func (e *Engine) follow(s *session, d Datagram) {
 	if d.Path == s.path && d.NATT == s.natt {
 		return
 	}
-	if s.initiator && !s.peerNAT || s.state != sessionHalfOpen && !s.peerNAT {
+	if s.initiator && !s.peerNAT || s.state != sessionHalfOpen && (!s.peerNAT || s.mob.on) {
 		return
 	}
 	s.path, s.natt = d.Path, d.NATT

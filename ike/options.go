@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"warren/esp"
@@ -41,6 +42,10 @@ type Options struct {
 	// Accept lists what this node answers as a responder, best match first.
 	// Empty means that it answers nobody.
 	Accept []AcceptConfig
+
+	// Addresses are all addresses at which this node answers, if peers are to
+	// know more than the one they came to (RFC 4555, Section 3.4).
+	Addresses []netip.Addr
 
 	// Log gets protocol events, never a secret. Nil discards them.
 	Log *slog.Logger

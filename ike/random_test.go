@@ -1,6 +1,7 @@
 package ike
 
 import (
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -42,6 +43,7 @@ func TestRandomNetwork(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, c := acceptConfig(t), peerConfig(t)
 		a.Liveness, c.Liveness = 10*time.Second, 10*time.Second
+		a.MOBIKE, c.MOBIKE = true, rapid.Bool().Draw(t, "mobile")
 		pfs := rapid.Bool().Draw(t, "pfs")
 		if pfs {
 			a.ESP, c.ESP = espProposals(t, "aes128gcm16-x25519-ecp256"), espProposals(t, "aes128gcm16-ecp256-x25519")
@@ -97,6 +99,16 @@ func TestRandomNetwork(t *testing.T) {
 				n := pick()
 				for _, s := range n.e.Sessions() {
 					_ = n.e.RekeyIKE(s.ID, p.now)
+				}
+				p.flush()
+			},
+			"move": func(*rapid.T) {
+				n, to := p.i, []netip.Addr{addrI.Addr(), elsewhereI, thirdI}
+				if rapid.IntRange(0, 3).Draw(t, "who") == 0 {
+					n, to = p.r, []netip.Addr{addrR.Addr(), elsewhereR}
+				}
+				for _, s := range n.e.Sessions() {
+					_ = n.e.Move(s.ID, rapid.SampledFrom(to).Draw(t, "to"), p.now)
 				}
 				p.flush()
 			},
@@ -176,6 +188,9 @@ func (p *pair) heal(t *rapid.T) {
 	p.agree()
 	if len(p.i.in) != len(p.r.in) || len(p.i.in) > 1 || len(p.i.out) != len(p.r.out) {
 		t.Fatalf("%d and %d pairs, %d and %d in use\n%s\n%s", len(p.i.in), len(p.r.in), len(p.i.out), len(p.r.out), dump(p.i.events), dump(p.r.events))
+	}
+	if len(a) == 1 {
+		p.samePath()
 	}
 	for i := range a {
 		if a[i].SPIi != b[i].SPIi || a[i].SPIr != b[i].SPIr || len(p.i.e.sas) != 1 || len(p.r.e.sas) != 1 {

@@ -69,8 +69,10 @@ func (e *Engine) receiveResponse(sa *ikeSA, d Datagram, h message.Header, now ti
 	}
 	sa.out = nil
 	e.authentic(sa, d, false, now)
+	e.answeredFrom(sa.sess, d, now)
 	x.task.done(e, sa, ps, err, now)
 	e.run(sa, now)
+	e.run(sa.sess.cur, now)
 }
 
 // receiveRequest answers a request once, and its repetition with the same bytes.

@@ -96,6 +96,7 @@ func (e *Engine) retransmit(sa *ikeSA, now time.Time) {
 	x.next = now.Add(x.retry.wait(x.tries))
 	e.emit(Retransmitted{ID: sa.sess.id, Stage: x.kind.String(), Path: sa.sess.path, Try: x.tries, Tries: x.retry.Tries})
 	e.send(sa.sess.path, sa.sess.natt, x.data)
+	e.elsewhere(sa.sess, x)
 	for _, c := range sa.sess.others {
 		if c.out != nil {
 			e.send(c.path, c.natt, c.out.data)

@@ -46,6 +46,8 @@ type session struct {
 	init *initState    // as initiator, until IKE_AUTH ends
 	half *halfState    // until IKE_AUTH ends
 
+	mob mobility
+
 	others    []*candidate // as initiator, until IKE_AUTH ends
 	cur       *ikeSA
 	sas       []*ikeSA
@@ -312,7 +314,7 @@ func (s *session) info() SessionInfo {
 		State: [...]string{"connecting", "half-open", "up", "closing"}[s.state],
 		Local: s.localID, Remote: s.remoteID, Path: s.path, NATT: s.natt, Encap: s.encap,
 		SPIi: uint64(s.cur.spiI), SPIr: uint64(s.cur.spiR),
-		Lease4: s.lease4, Lease6: s.lease6, Established: s.established, Rekeys: s.rekeys,
+		Lease4: s.lease4, Lease6: s.lease6, Established: s.established, Rekeys: s.rekeys, MOBIKE: s.mob.on,
 	}
 	if s.cur.sk != nil {
 		i.Suite = s.cur.choice.String()
