@@ -419,7 +419,9 @@ func TestMOBIKEOtherAddress(t *testing.T) {
 	if got := p.i.e.order[0].mob.others; !slices.Equal(got, []netip.Addr{elsewhereR}) {
 		t.Fatalf("the initiator knows of %v", got)
 	}
-	p.drop = func(f flight) bool { return f.d.Path.Remote.Addr() == addrR.Addr() || f.d.Path.Local.Addr() == addrR.Addr() }
+	p.drop = func(f flight) bool {
+		return f.d.Path.Remote.Addr() == addrR.Addr() || f.d.Path.Local.Addr() == addrR.Addr()
+	}
 	if err := p.i.e.Liveness(id, p.now); err != nil {
 		t.Fatal(err)
 	}
