@@ -39,10 +39,15 @@ func sumWords(b []byte, sum uint64) uint64 {
 	for ; len(b) >= 8; b = b[8:] {
 		sum, carry = bits.Add64(sum, binary.BigEndian.Uint64(b), carry)
 	}
-	var last [8]byte
-	copy(last[:], b)
-	sum, carry = bits.Add64(sum, binary.BigEndian.Uint64(last[:]), carry)
-	sum, carry = bits.Add64(sum, 0, carry)
+	var last uint64
+	if len(b) >= 4 {
+		last = uint64(binary.BigEndian.Uint32(b))
+		b = b[4:]
+	}
+	for i, c := range b {
+		last += uint64(c) << (24 - 8*i) // modulo 2^16-1 as good as in line behind
+	}
+	sum, carry = bits.Add64(sum, last, carry)
 	return sum + carry
 }
 

@@ -27,7 +27,7 @@ type Run struct {
 func (r *Run) IsUDP() bool { return r.proto == ProtoUDP }
 
 // IsIPv6 reports whether the run is of IPv6.
-func (r *Run) IsIPv6() bool { return r.src.Is6() }
+func (r *Run) IsIPv6() bool { return r.v6 }
 
 // Front returns how many bytes of headers the run's packets have, up to the
 // payload, and where in them that of TCP or UDP starts.
@@ -135,7 +135,7 @@ func (c *Coalescer) begin(p *Packet, s shape, ok bool) {
 // or extension headers, no TCP flags but ACK and PSH.
 func mergeable(s *shape, ip []byte) bool {
 	fixed := IPv4HeaderLen
-	if s.src.Is6() {
+	if s.v6 {
 		fixed = IPv6HeaderLen
 	}
 	l4 := ip[s.headerLen:]
@@ -150,9 +150,12 @@ func mergeable(s *shape, ip []byte) bool {
 
 // sameFlow compares protocol, addresses and ports.
 func (r *Run) sameFlow(s *shape, ip []byte) bool {
-	return r.proto == s.proto && r.src == s.src && r.dst == s.dst &&
-		binary.BigEndian.Uint32(ip[s.headerLen:]) ==
-			binary.BigEndian.Uint32(r.Packets[0].Bytes()[r.headerLen:])
+	if r.proto != s.proto || r.v6 != s.v6 {
+		return false
+	}
+	first := r.Packets[0].Bytes()
+	return bytes.Equal(r.addresses(first), s.addresses(ip)) &&
+		bytes.Equal(first[r.headerLen:r.headerLen+4], ip[s.headerLen:s.headerLen+4])
 }
 
 // joins reports whether the packet of r's flow carries on where r ends, and
@@ -177,7 +180,7 @@ func (r *Run) joins(s *shape, ip []byte) bool {
 // sameIP compares what is left of the IP headers. Identifications count up,
 // unless the packets are never cut and have none (RFC 6864, Section 4.1).
 func (r *Run) sameIP(a, b []byte) bool {
-	if r.src.Is6() {
+	if r.v6 {
 		return bytes.Equal(a[:4], b[:4]) && a[7] == b[7]
 	}
 	return a[1] == b[1] && be16(a[6:]) == be16(b[6:]) && a[8] == b[8] &&

@@ -17,10 +17,14 @@ const (
 	tcpCWR = 0x80
 )
 
-// A shape is where the parts of a TCP or UDP packet are.
+// A shape is where the parts of a TCP or UDP packet are. What it says about
+// addresses it reads from the packet, whose headers stay in place.
 type shape struct {
-	ipHeader
-	front int // all headers: what a super-packet has once
+	v6        bool
+	df        bool
+	proto     uint8
+	headerLen int // of IP
+	front     int // of all headers: what a super-packet has once
 }
 
 // sumOff is where the checksum is in the TCP or UDP header.
@@ -34,13 +38,16 @@ func (s *shape) sumOff() int {
 // shapeOf finds the parts of the packet at the front of b, which must fill b. It
 // reports false for fragments and for what is neither TCP nor UDP.
 func shapeOf(b []byte) (s shape, ok bool) {
-	h, d := parseIP(b)
-	if d != Live || h.fragment || h.totalLen != len(b) {
-		return s, false
+	if !s.usual(b) {
+		h, d := parseIP(b)
+		if d != Live || h.fragment || h.totalLen != len(b) {
+			return s, false
+		}
+		s = shape{v6: h.src.Is6(), df: h.df, proto: h.proto, headerLen: h.headerLen}
 	}
-	s = shape{h, h.headerLen}
-	l4 := b[h.headerLen:]
-	switch h.proto {
+	l4 := b[s.headerLen:]
+	s.front = s.headerLen
+	switch s.proto {
 	case ProtoUDP:
 		s.front += UDPHeaderLen
 	case ProtoTCP:
@@ -58,16 +65,38 @@ func shapeOf(b []byte) (s shape, ok bool) {
 	return s, s.front <= len(b)
 }
 
+// usual is the short way for IPv4 without options, which most packets are.
+func (s *shape) usual(b []byte) bool {
+	if len(b) < IPv4HeaderLen || b[0] != 0x45 || int(be16(b[2:])) != len(b) || be16(b[6:])&0x3fff != 0 {
+		return false
+	}
+	*s = shape{proto: b[9], df: b[6]&0x40 != 0, headerLen: IPv4HeaderLen}
+	return true
+}
+
+// addresses is source and destination as they are in ip.
+func (s *shape) addresses(ip []byte) []byte {
+	if s.v6 {
+		return ip[8:IPv6HeaderLen]
+	}
+	return ip[12:IPv4HeaderLen]
+}
+
+// pseudo is the sum of the pseudo-header of an upper-layer packet of n bytes.
+func (s *shape) pseudo(ip []byte, n int) uint64 {
+	return sumWords(s.addresses(ip), uint64(s.proto)+uint64(n))
+}
+
 // setLengths writes the length of the packet into its headers, of which ip has
 // all, and id into an IPv4 header.
 func (s *shape) setLengths(ip []byte, total int, id uint16) {
-	if s.src.Is4() {
+	if s.v6 {
+		putBE16(ip[4:], uint16(total-IPv6HeaderLen))
+	} else {
 		putBE16(ip[2:], uint16(total))
 		putBE16(ip[4:], id)
 		putBE16(ip[10:], 0)
-		putBE16(ip[10:], Checksum(ip[:s.headerLen], 0))
-	} else {
-		putBE16(ip[4:], uint16(total-IPv6HeaderLen))
+		putBE16(ip[10:], ^fold(sumWords(ip[:s.headerLen], 0)))
 	}
 	if s.proto == ProtoUDP {
 		putBE16(ip[s.headerLen+4:], uint16(total-s.headerLen))
@@ -76,10 +105,10 @@ func (s *shape) setLengths(ip []byte, total int, id uint16) {
 
 // id is the identification of an IPv4 packet.
 func (s *shape) id(ip []byte) uint16 {
-	if s.src.Is4() {
-		return be16(ip[4:])
+	if s.v6 {
+		return 0
 	}
-	return 0
+	return be16(ip[4:])
 }
 
 // setChecksum fills in the checksum of TCP or UDP.
@@ -87,7 +116,7 @@ func (s *shape) setChecksum(ip []byte) {
 	l4 := ip[s.headerLen:]
 	field := l4[s.sumOff():]
 	putBE16(field, 0)
-	sum := Checksum(l4, pseudoSum(s.ipHeader, len(l4)))
+	sum := ^fold(sumBytes(l4, s.pseudo(ip, len(l4))))
 	if sum == 0 && s.proto == ProtoUDP {
 		sum = 0xffff // zero would mean none (RFC 768)
 	}
@@ -97,19 +126,18 @@ func (s *shape) setChecksum(ip []byte) {
 // setPartial writes the sum of the pseudo-header alone: the kernel adds the rest,
 // packet by packet, where it is asked to.
 func (s *shape) setPartial(ip []byte, total int) {
-	sum := fold(uint64(pseudoSum(s.ipHeader, total-s.headerLen)))
-	putBE16(ip[s.headerLen+s.sumOff():], sum)
+	putBE16(ip[s.headerLen+s.sumOff():], fold(s.pseudo(ip, total-s.headerLen)))
 }
 
 // verified reports whether the checksums of IPv4 and of TCP or UDP are right.
 // Over IPv4 UDP may have none.
 func (s *shape) verified(ip []byte) bool {
-	if s.src.Is4() && Checksum(ip[:s.headerLen], 0) != 0 {
+	if !s.v6 && fold(sumWords(ip[:s.headerLen], 0)) != 0xffff {
 		return false
 	}
 	l4 := ip[s.headerLen:]
 	if s.proto == ProtoUDP && be16(l4[udpSumOff:]) == 0 {
-		return s.src.Is4()
+		return !s.v6
 	}
-	return Checksum(l4, pseudoSum(s.ipHeader, len(l4))) == 0
+	return fold(sumBytes(l4, s.pseudo(ip, len(l4)))) == 0xffff
 }

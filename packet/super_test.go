@@ -310,10 +310,10 @@ func normal(b []byte) []byte {
 	if !ok {
 		return b
 	}
-	if s.proto == ProtoUDP && s.src.Is4() && s.verified(b) {
+	if s.proto == ProtoUDP && !s.v6 && s.verified(b) {
 		putBE16(b[s.headerLen+udpSumOff:], 0)
 	}
-	if s.src.Is4() && s.df {
+	if !s.v6 && s.df {
 		putBE16(b[4:], 0)
 		putBE16(b[10:], 0)
 	}
