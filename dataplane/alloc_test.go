@@ -41,8 +41,10 @@ type bench struct {
 
 const batchLen = 32
 
-func newBench(t testing.TB, name string, size int) *bench {
-	p := newWorkers(t, 1, nests[name]...)
+func newBench(t testing.TB, name string, size int) *bench { return newBenchOf(t, nests[name], size) }
+
+func newBenchOf(t testing.TB, specs []layerSpec, size int) *bench {
+	p := newWorkers(t, 1, specs...)
 	x := &bench{pair: p, net: &nullNet{Underlay: p.a.net, kept: packet.NewBatch(batchLen, 2048)}, b: packet.NewBatch(batchLen, 2048)}
 	x.net.n = batchLen
 	p.a.dp.egress[0].net = x.net
@@ -54,11 +56,17 @@ func newBench(t testing.TB, name string, size int) *bench {
 
 // seal takes a batch through the egress stages.
 func (x *bench) seal() {
+	x.fill()
+	x.sealFilled()
+}
+
+func (x *bench) fill() {
 	for _, p := range x.b {
 		p.Set(x.pkt)
 	}
-	_ = x.a.dp.egress[0].batch(x.b)
 }
+
+func (x *bench) sealFilled() { _ = x.a.dp.egress[0].batch(x.b) }
 
 // open takes the batch that seal kept through the ingress stages.
 func (x *bench) open() { _ = x.pair.b.dp.ingress[0].batch(x.net.kept) }

@@ -12,9 +12,9 @@ import (
 )
 
 // inside decides about the IP packet that came out of a layer. If it is ESP for
-// this node's next layer, inside uncovers it, describes in at how it came, and
-// reports true: one more round. Otherwise it returns the packet's fate.
-func (o *opener) inside(v *published, p *packet.Packet, info *nest.LayerInfo, at *arrival) (f fate, more bool) {
+// this node's next layer, inside uncovers it, notes how it came, and reports
+// true: one more round. Otherwise it returns the packet's fate.
+func (o *opener) inside(v *published, p *packet.Packet, info *nest.LayerInfo, f *flight) (next fate, more bool) {
 	if info.Accepted || !info.IsInner(p.Flow.Dst) {
 		return o.deliver(v, p, info), false
 	}
@@ -26,13 +26,10 @@ func (o *opener) inside(v *published, p *packet.Packet, info *nest.LayerInfo, at
 			p.Drop = packet.Fragment
 			return refused, false
 		}
-		*at = arrival{
-			via:    info.Layer,
-			local:  netip.AddrPortFrom(p.Flow.Dst, port),
-			remote: netip.AddrPortFrom(p.Flow.Src, p.Flow.SrcPort),
-			tos:    p.Info.TOS, ttl: ttl(p.Bytes()),
-		}
-		return o.nextLayer(p, *at)
+		f.via, f.ttl = info.Layer, ttl(p.Bytes())
+		p.Local, p.Remote = netip.AddrPortFrom(p.Flow.Dst, port), netip.AddrPortFrom(p.Flow.Src, p.Flow.SrcPort)
+		p.TOS = p.Info.TOS
+		return o.nextLayer(p, f.via)
 	case (proto == packet.ProtoICMP || proto == packet.ProtoICMPv6) && o.pathMTU(p, info):
 		return toControl, false
 	}
@@ -41,7 +38,7 @@ func (o *opener) inside(v *published, p *packet.Packet, info *nest.LayerInfo, at
 
 // nextLayer uncovers what an IP packet to this node carries: ESP, for one more
 // round, or an IKE message for the Handler.
-func (o *opener) nextLayer(p *packet.Packet, at arrival) (f fate, more bool) {
+func (o *opener) nextLayer(p *packet.Packet, via sa.Layer) (f fate, more bool) {
 	p.TrimFront(p.Info.HeaderLen)
 	if p.Flow.Proto == packet.ProtoESP {
 		return refused, true
@@ -56,8 +53,8 @@ func (o *opener) nextLayer(p *packet.Packet, at arrival) (f fate, more bool) {
 	}
 	p.TrimBack(p.Len() - length)
 	p.TrimFront(packet.UDPHeaderLen)
-	if at.local.Port() == o.d.ports.IKE {
-		o.ike(p, at, false)
+	if p.Local.Port() == o.d.ports.IKE {
+		o.ike(p, via, false)
 		return toControl, false
 	}
 	kind, drop := underlay.Demux(p.Bytes())
@@ -67,7 +64,7 @@ func (o *opener) nextLayer(p *packet.Packet, at arrival) (f fate, more bool) {
 		return refused, false
 	case kind == packet.KindIKE:
 		p.TrimFront(markerLen)
-		o.ike(p, at, true)
+		o.ike(p, via, true)
 		return toControl, false
 	}
 	return refused, true
@@ -81,9 +78,9 @@ func ttl(ip []byte) uint8 {
 }
 
 // ike gives the Handler a copy of the message in p's window.
-func (o *opener) ike(p *packet.Packet, at arrival, natt bool) {
+func (o *opener) ike(p *packet.Packet, via sa.Layer, natt bool) {
 	o.d.opt.Handler.IKE(Message{
-		Via: at.via, Local: at.local, Remote: at.remote, NATT: natt, Data: bytes.Clone(p.Bytes()),
+		Via: via, Local: p.Local, Remote: p.Remote, NATT: natt, Data: bytes.Clone(p.Bytes()),
 	})
 }
 

@@ -1,6 +1,8 @@
 package dataplane
 
 import (
+	"slices"
+
 	"warren/packet"
 	"warren/tun"
 )
@@ -28,14 +30,16 @@ func newIngress(d *Dataplane, i int) *ingress {
 func (w *ingress) batch(b packet.Batch) error {
 	w.counts.in.Add(uint64(len(b)))
 	v := w.d.view.Load()
-	for _, p := range b {
-		switch w.opener.open(v, p) {
-		case toTUN:
-			w.deliver = append(w.deliver, p)
-		case toControl:
-			w.counts.control.Add(1)
-		case refused:
-			w.counts.drop(p.Drop)
+	for run := range slices.Chunk(b, openLen) {
+		for i, f := range w.opener.open(v, run) {
+			switch f {
+			case toTUN:
+				w.deliver = append(w.deliver, run[i])
+			case toControl:
+				w.counts.control.Add(1)
+			case refused:
+				w.counts.drop(run[i].Drop)
+			}
 		}
 	}
 	w.opener.count()

@@ -1,8 +1,6 @@
 package dataplane
 
 import (
-	"net/netip"
-
 	"warren/esp"
 	"warren/nest"
 	"warren/packet"
@@ -18,7 +16,8 @@ const (
 	toControl             // consumed by the Handler
 )
 
-// An opener takes packets out of their layers. It belongs to one worker.
+// An opener takes packets out of their layers, a burst of them together. It
+// belongs to one worker.
 type opener struct {
 	d     *Dataplane
 	cache *flowCache[sa.Layer] // what the view expects
@@ -27,160 +26,195 @@ type opener struct {
 	link           *nest.Link
 	packets, bytes uint64
 
-	burst esp.OpenBurst
-	one   [1]*packet.Packet
-	seqs  [1]uint64
-	next  [1]uint8
+	// The packets on their way through the layers, and what goes with each.
+	n       int
+	at      [openLen]*packet.Packet
+	flights [openLen]flight
+	seqs    [openLen]uint64
+	next    [openLen]uint8
+	burst   esp.OpenBurst
+	fates   [openLen]fate // of all packets, by their place
 }
 
-// maxExpected bounds an opener's cache: what is in it is the far side's choice.
-const maxExpected = 1 << 16
+const (
+	openLen = esp.BurstLen // packets opened together
+
+	// maxExpected bounds an opener's cache: what is in it is the far side's choice.
+	maxExpected = 1 << 16
+
+	networkTTL = 64 // for datagrams whose own was not seen
+)
+
+// A flight is what goes with an ESP packet on its way through the layers. The
+// datagram it is in came from Remote to Local with TOS, fields of the packet: at
+// first on the network, then out of layer after layer.
+type flight struct {
+	place int      // in the batch
+	via   sa.Layer // the layer that the datagram came out of
+	ttl   uint8    // of the datagram
+	in    *sa.Inbound
+}
 
 func newOpener(d *Dataplane) opener {
 	return opener{d: d, cache: newFlowCache[sa.Layer](min(d.opt.Limits.Flows, maxExpected))}
 }
 
-// An arrival is how an ESP packet or IKE message in the window of a packet
-// got where it is: at first on the network, then out of layer after layer.
-type arrival struct {
-	via           sa.Layer
-	local, remote netip.AddrPort // of the datagram it came in
-	tos, ttl      uint8          // of that datagram
+// open takes the packets of b, openLen at most, out of their layers, outermost
+// first, as long as what comes out is for this node's next layer. Each round
+// checks the layer binding, the ESP packet itself and the selectors, in this
+// order; what is delivered in the end must besides have come the way that the
+// rules want for it. Nothing changes for a packet that does not pass. The fates
+// are valid until the next call.
+func (o *opener) open(v *published, b packet.Batch) []fate {
+	o.begin(b)
+	for round := 0; o.n > 0; round++ {
+		o.find()
+		o.decrypt()
+		o.inspect(v, round)
+	}
+	clear(o.flights[:len(b)]) // an SA that goes is not kept here, nor its key
+	return o.fates[:len(b)]
 }
 
-// open takes p out of its layers, outermost first, as long as what comes out is
-// for this node's next layer. Each round checks the layer binding, the ESP packet
-// itself and the selectors, in this order; what is delivered in the end must
-// besides have come the way that the rules want for it. Nothing changes for a
-// packet that does not pass.
-func (o *opener) open(v *published, p *packet.Packet) fate {
-	if p.Drop != packet.Live {
-		return refused
-	}
-	at := arrival{sa.Network, p.Local, p.Remote, p.TOS, 64}
-	if p.Kind == packet.KindIKE {
-		o.ike(p, at, p.Local.Port() == o.d.ports.NATT)
-		return toControl
-	}
-	tunnels := 0
-	for range o.d.opt.Limits.Depth + 1 { // one more: a transport association, the innermost
-		in, ok := o.openLayer(p, at)
-		if !ok {
-			return refused
-		}
-		if in.Mode() == esp.Tunnel && tunnels == o.d.opt.Limits.Depth {
-			break
-		}
-		tunnels++
-		info := v.Layer(in.Layer())
-		if info == nil { // installed, but not in the view yet, or not any more
-			p.Drop = packet.ChainDown
-			return refused
-		}
-		o.counted(info.Link, p)
-		next, more := o.inside(v, p, info, &at)
-		if !more {
-			return next
+// begin sorts the packets from the network.
+func (o *opener) begin(b packet.Batch) {
+	for i, p := range b {
+		switch {
+		case p.Drop != packet.Live:
+			o.fates[i] = refused
+		case p.Kind == packet.KindIKE:
+			o.ike(p, sa.Network, p.Local.Port() == o.d.ports.NATT)
+			o.fates[i] = toControl
+		default:
+			o.keep(p, flight{place: i, via: sa.Network, ttl: networkTTL})
 		}
 	}
-	p.Drop = packet.Depth
-	return refused
 }
 
-// openLayer is one ESP decapsulation (RFC 4303, Section 3.4, and RFC 4301,
-// Section 5.2): afterwards the window is an IP packet with Flow and Info set,
-// authenticated and within the selectors of the SA it came by.
-func (o *opener) openLayer(p *packet.Packet, at arrival) (*sa.Inbound, bool) {
+// take returns the packets on their way. Those that are to stay are kept, in
+// order, while the caller goes through them.
+func (o *opener) take() []*packet.Packet {
+	all := o.at[:o.n]
+	o.n = 0
+	return all
+}
+
+func (o *opener) keep(p *packet.Packet, f flight) {
+	o.at[o.n], o.flights[o.n] = p, f
+	o.n++
+}
+
+// find finds the SA of each packet.
+func (o *opener) find() {
+	var last *sa.Inbound
+	for i, p := range o.take() {
+		f := o.flights[i]
+		if f.in = o.lookup(p, f.via, last); f.in == nil {
+			o.fates[f.place] = refused
+			continue
+		}
+		o.keep(p, f)
+		last = f.in
+	}
+}
+
+// lookup returns the SA that p names and may have come by. Runs are usual, so
+// last is tried first. It marks p and returns nil where there is none.
+func (o *opener) lookup(p *packet.Packet, via sa.Layer, last *sa.Inbound) *sa.Inbound {
 	h, ok := esp.ParseHeader(p.Bytes())
-	switch {
-	case !ok && h == nil:
-		p.Drop = packet.Runt
-		return nil, false
-	case !ok:
+	if !ok {
 		p.Drop = packet.ReservedSPI
-		return nil, false
+		if h == nil {
+			p.Drop = packet.Runt
+		}
+		return nil
 	}
-	in := o.d.opt.SAD.Lookup(h.SPI())
+	in := last
+	if in == nil || in.SPI() != h.SPI() {
+		in = o.d.opt.SAD.Lookup(h.SPI())
+	}
 	switch {
 	case in == nil:
 		p.Drop = packet.NoSA
-		return nil, false
-	case in.Via() != at.via:
+	case in.Via() != via:
 		p.Drop = packet.WrongLayer
-		return nil, false
+		in = nil
 	}
-	o.one[0] = p
-	in.Begin(&o.burst, o.one[:], o.seqs[:])
+	return in
+}
+
+// decrypt is one ESP decapsulation of all packets (RFC 4303, Section 3.4).
+func (o *opener) decrypt() {
+	for i, j := 0, 0; i < o.n; i = j {
+		j = o.runEnd(i)
+		o.flights[i].in.Begin(&o.burst, o.at[i:j], o.seqs[i:j])
+	}
 	o.burst.Run()
-	in.Finish(o.one[:], o.seqs[:], o.next[:])
+	for i, j := 0, 0; i < o.n; i = j {
+		j = o.runEnd(i)
+		o.flights[i].in.Finish(o.at[i:j], o.seqs[i:j], o.next[i:j])
+	}
+}
+
+// runEnd is where the run of packets of one SA ends that begins at i.
+func (o *opener) runEnd(i int) (j int) {
+	for j = i + 1; j < o.n && o.flights[j].in == o.flights[i].in; j++ {
+	}
+	return j
+}
+
+// inspect looks at what came out of the packets, and keeps those that are to go
+// round again.
+func (o *opener) inspect(v *published, round int) {
+	var (
+		in   *sa.Inbound
+		info *nest.LayerInfo
+	)
+	for i, p := range o.take() {
+		f := o.flights[i]
+		if f.in != in {
+			in, info = f.in, v.Layer(f.in.Layer())
+		}
+		unwrap(p, &f, o.next[i])
+		switch {
+		case p.Drop != packet.Live:
+		case info == nil: // installed, but not in the view yet, or not any more
+			p.Drop = packet.ChainDown
+		case round >= o.d.opt.Limits.Depth && in.Mode() == esp.Tunnel:
+			p.Drop = packet.Depth
+		}
+		if p.Drop != packet.Live {
+			o.fates[f.place] = refused
+			continue
+		}
+		o.counted(info.Link, p)
+		fate, more := o.inside(v, p, info, &f)
+		switch {
+		case !more:
+			o.fates[f.place] = fate
+		case round < o.d.opt.Limits.Depth: // one more: a transport association, the innermost
+			o.keep(p, f)
+		default:
+			p.Drop = packet.Depth
+			o.fates[f.place] = refused
+		}
+	}
+}
+
+// unwrap makes an IP packet of what was in the ESP packet, with Flow and Info
+// set, and checks it against the selectors of the SA (RFC 4301, Section 5.2).
+func unwrap(p *packet.Packet, f *flight, next uint8) {
 	if p.Drop != packet.Live {
-		return nil, false
+		return
 	}
-	next := o.next[0]
-	if in.Mode() == esp.Transport {
-		restore(p, at, next)
+	if f.in.Mode() == esp.Transport {
+		restore(p, f.ttl, next)
 	} else {
-		uncover(p, at, next)
+		uncover(p, next)
 	}
-	if p.Drop == packet.Live && !in.Allows(p.Flow) {
+	if p.Drop == packet.Live && !f.in.Allows(p.Flow) {
 		p.Drop = packet.Selector
 	}
-	return in, p.Drop == packet.Live
-}
-
-// uncover parses the packet that came out of a tunnel-mode SA, cuts traffic flow
-// padding off (RFC 4303, Section 2.7), and combines the ECN fields of the outer
-// header and its own (RFC 6040, Section 4.2).
-func uncover(p *packet.Packet, at arrival, next uint8) {
-	if next != packet.ProtoIPv4 && next != packet.ProtoIPv6 {
-		p.Drop = packet.BadNextHeader
-		return
-	}
-	p.Flow, p.Info, p.Drop = packet.ParseFlow(p.Bytes())
-	if p.Drop != packet.Live {
-		return
-	}
-	if isIPv6(p.Bytes()) != (next == packet.ProtoIPv6) {
-		p.Drop = packet.BadNextHeader
-		return
-	}
-	p.TrimBack(p.Len() - p.Info.TotalLen)
-	tos, ok := packet.DecapECN(at.tos, p.Info.TOS)
-	if !ok {
-		p.Drop = packet.ECN
-		return
-	}
-	if tos != p.Info.TOS {
-		packet.SetTOS(p.Bytes(), tos)
-		p.Info.TOS = tos
-	}
-}
-
-// restore puts an IP header before what came out of a transport-mode SA: the
-// addresses are those that the ESP packet came with (RFC 4303, Section 3.1.1).
-func restore(p *packet.Packet, at arrival, next uint8) {
-	switch next { // extension headers belong before ESP; AH is not implemented
-	case packet.ProtoHopByHop, packet.ProtoRouting, packet.ProtoFragment, packet.ProtoDestOpts, packet.ProtoAH:
-		p.Drop = packet.BadNextHeader
-		return
-	}
-	h := packet.IPHeader{
-		Src: at.remote.Addr(), Dst: at.local.Addr(), Proto: next, TTL: at.ttl, TOS: at.tos, DF: true,
-	}
-	n := packet.IPv4HeaderLen
-	if h.Src.Is6() {
-		n = packet.IPv6HeaderLen
-	}
-	if short := n - p.Headroom(); short > 0 {
-		p.Shift(short) // ESP left room behind
-	}
-	front := p.Prepend(n)
-	h.Len = p.Len()
-	if front == nil || h.Len > packet.MaxPacket || h.Src.Is4() != h.Dst.Is4() || packet.PutIP(front, h) == 0 {
-		p.Drop = packet.NoRoom
-		return
-	}
-	p.Flow, p.Info, p.Drop = packet.ParseFlow(p.Bytes())
 }
 
 // counted notes that the packet came in on link.

@@ -33,27 +33,53 @@ type sealer struct {
 
 // seal puts the live packets of b through the layers of their bundle, in place,
 // and addresses them for the underlay: one packet after the other, each innermost
-// layer first while it is in the cache. A packet's window is an IP packet of
-// Info's shape before, and what the underlay carries after.
+// layer first while it is in the cache, a burst of them at once. A packet's window
+// is an IP packet of Info's shape before, and what the underlay carries after.
 func (s *sealer) seal(b packet.Batch, bundle *nest.Bundle) {
 	kind := packet.KindESP
 	if bundle.Encap == packet.EncapUDP {
 		kind = packet.KindESPinUDP
 	}
-	ready := s.reserve(b, bundle)
 	for _, p := range b {
 		p.Kind, p.Local, p.Remote, p.TOS = kind, bundle.Local, bundle.Remote, p.Info.TOS
-		for i := 0; ready && i < len(s.layers) && p.Drop == packet.Live; i++ {
-			s.layers[i].seal(&s.burst, p)
-			if s.layers[i].sums() {
-				s.burst.Run()
-				sumUDP(p)
+	}
+	if !s.reserve(b, bundle) {
+		return
+	}
+	for rest := s.layers; len(rest) > 0; {
+		n := pass(rest)
+		s.sealPass(b, rest[:n])
+		rest = rest[n:]
+	}
+	s.count()
+	clear(s.layers) // an SA that goes is not kept here, nor its key
+}
+
+// pass is how many of the layers can be put around a packet before any of them
+// is encrypted.
+func pass(layers []sealing) int {
+	for i := range layers {
+		if layers[i].sums() {
+			return i + 1
+		}
+	}
+	return len(layers)
+}
+
+// sealPass puts the live packets of b through layers.
+func (s *sealer) sealPass(b packet.Batch, layers []sealing) {
+	for _, p := range b {
+		for i := range layers {
+			if p.Drop == packet.Live {
+				layers[i].seal(&s.burst, p)
 			}
 		}
 	}
 	s.burst.Run()
-	if ready {
-		s.count()
+	if layers[len(layers)-1].sums() {
+		for _, p := range b {
+			sumUDP(p)
+		}
 	}
 }
 

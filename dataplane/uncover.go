@@ -1,0 +1,58 @@
+package dataplane
+
+import "warren/packet"
+
+// uncover parses the packet that came out of a tunnel-mode SA, cuts traffic flow
+// padding off (RFC 4303, Section 2.7), and combines the ECN fields of the outer
+// header and its own (RFC 6040, Section 4.2).
+func uncover(p *packet.Packet, next uint8) {
+	if next != packet.ProtoIPv4 && next != packet.ProtoIPv6 {
+		p.Drop = packet.BadNextHeader
+		return
+	}
+	p.Flow, p.Info, p.Drop = packet.ParseFlow(p.Bytes())
+	if p.Drop != packet.Live {
+		return
+	}
+	if isIPv6(p.Bytes()) != (next == packet.ProtoIPv6) {
+		p.Drop = packet.BadNextHeader
+		return
+	}
+	p.TrimBack(p.Len() - p.Info.TotalLen)
+	tos, ok := packet.DecapECN(p.TOS, p.Info.TOS)
+	if !ok {
+		p.Drop = packet.ECN
+		return
+	}
+	if tos != p.Info.TOS {
+		packet.SetTOS(p.Bytes(), tos)
+		p.Info.TOS = tos
+	}
+}
+
+// restore puts an IP header before what came out of a transport-mode SA: the
+// addresses are those that the ESP packet came with (RFC 4303, Section 3.1.1).
+func restore(p *packet.Packet, ttl, next uint8) {
+	switch next { // extension headers belong before ESP; AH is not implemented
+	case packet.ProtoHopByHop, packet.ProtoRouting, packet.ProtoFragment, packet.ProtoDestOpts, packet.ProtoAH:
+		p.Drop = packet.BadNextHeader
+		return
+	}
+	h := packet.IPHeader{
+		Src: p.Remote.Addr(), Dst: p.Local.Addr(), Proto: next, TTL: ttl, TOS: p.TOS, DF: true,
+	}
+	n := packet.IPv4HeaderLen
+	if h.Src.Is6() {
+		n = packet.IPv6HeaderLen
+	}
+	if short := n - p.Headroom(); short > 0 {
+		p.Shift(short) // ESP left room behind
+	}
+	front := p.Prepend(n)
+	h.Len = p.Len()
+	if front == nil || h.Len > packet.MaxPacket || h.Src.Is4() != h.Dst.Is4() || packet.PutIP(front, h) == 0 {
+		p.Drop = packet.NoRoom
+		return
+	}
+	p.Flow, p.Info, p.Drop = packet.ParseFlow(p.Bytes())
+}
