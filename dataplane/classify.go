@@ -14,7 +14,7 @@ func classify(p *packet.Packet) {
 	if p.Drop != packet.Live {
 		return
 	}
-	p.Flow, p.Info, p.Drop = packet.ParseFlow(p.Bytes())
+	p.Parse()
 	if p.Drop != packet.Live {
 		return
 	}

@@ -105,7 +105,7 @@ func (s *controlSender) sealIKE(via *nest.Bundle, p *packet.Packet, natt bool) e
 	if p.Drop == packet.Live {
 		packet.SetID(p.Bytes(), s.id)
 		s.id++
-		p.Flow, p.Info, p.Drop = packet.ParseFlow(p.Bytes())
+		p.Parse()
 	}
 	if p.Drop != packet.Live {
 		s.counts.drop(p.Drop)
@@ -173,7 +173,7 @@ func (d *Dataplane) release(list []heldPacket, do func(*egress, *published, *pac
 		for _, h := range list[:n] {
 			p := packet.New(len(h.data))
 			p.Set(h.data)
-			p.Flow, p.Info, p.Drop = packet.ParseFlow(p.Bytes())
+			p.Parse()
 			do(s.egress, v, p)
 		}
 		list = list[n:]

@@ -38,7 +38,7 @@ func fragment(p *packet.Packet, mtu int, spare packet.Batch) (used int, ok bool)
 		}
 		copy(f.Append(end-at), payload[at:end])
 		setFragment(f.Bytes(), more|(offset+uint16(at/8)))
-		f.Flow, f.Info, f.Drop = packet.ParseFlow(f.Bytes())
+		f.Parse()
 	}
 	p.TrimBack(len(payload) - step)
 	setFragment(p.Bytes(), moreFragments|offset)

@@ -172,11 +172,7 @@ func putOuter(p *packet.Packet, l *layer, seq uint64) {
 	}
 	copy(h, l.Header)
 	ip := p.Bytes()
-	packet.SetLen(ip, len(ip))
-	packet.SetTOS(ip, p.TOS)
-	if !isIPv6(ip) {
-		packet.SetID(ip, uint16(seq))
-	}
+	packet.Stamp(ip, p.TOS, uint16(seq))
 	if l.Encap == packet.EncapUDP {
 		patchUDP(ip, len(l.Header)-packet.UDPHeaderLen)
 	}

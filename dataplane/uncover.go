@@ -10,7 +10,7 @@ func uncover(p *packet.Packet, next uint8) {
 		p.Drop = packet.BadNextHeader
 		return
 	}
-	p.Flow, p.Info, p.Drop = packet.ParseFlow(p.Bytes())
+	p.Parse()
 	if p.Drop != packet.Live {
 		return
 	}
@@ -54,5 +54,5 @@ func restore(p *packet.Packet, ttl, next uint8) {
 		p.Drop = packet.NoRoom
 		return
 	}
-	p.Flow, p.Info, p.Drop = packet.ParseFlow(p.Bytes())
+	p.Parse()
 }

@@ -104,6 +104,7 @@ func TestParseFlow(t *testing.T) {
 			if f != tt.flow || info != tt.info || d != tt.drop {
 				t.Errorf("ParseFlow = %+v, %+v, %v\nwant        %+v, %+v, %v", f, info, d, tt.flow, tt.info, tt.drop)
 			}
+			compareParse(t, tt.ip)
 		})
 	}
 }
@@ -116,6 +117,7 @@ func FuzzParseFlow(f *testing.F) {
 	f.Add(ipPacket(addr6a, addr6b, ProtoHopByHop, append([]byte{ProtoUDP, 0, 1, 4, 0, 0, 0, 0}, ports...)))
 	f.Add(ipPacket(addr6a, addr6b, ProtoFragment, append([]byte{ProtoUDP, 0, 0, 1, 0, 0, 0, 1}, ports...)))
 	f.Fuzz(func(t *testing.T, b []byte) {
+		compareParse(t, b)
 		flow, info, d := ParseFlow(b)
 		if d != Live {
 			if flow != (Flow{}) || info != (Info{}) {
@@ -132,6 +134,19 @@ func FuzzParseFlow(f *testing.F) {
 			compareV6(t, b, flow, info)
 		}
 	})
+}
+
+// compareParse holds Parse, which has a short way, to ParseFlow.
+func compareParse(t *testing.T, b []byte) {
+	t.Helper()
+	p := New(len(b))
+	p.Set(b)
+	p.Flow, p.Info = Flow{Proto: 1, SrcPort: 2, DstPort: 3, Frag: true}, Info{Fragment: true, FirstFragment: true}
+	p.Parse()
+	f, info, d := ParseFlow(b)
+	if p.Flow != f || p.Info != info || p.Drop != d {
+		t.Errorf("Parse = %+v, %+v, %v\nwant    %+v, %+v, %v", p.Flow, p.Info, p.Drop, f, info, d)
+	}
 }
 
 func compareV4(t *testing.T, b []byte, flow Flow, info Info) {
@@ -206,25 +221,29 @@ func comparePorts(t *testing.T, flow Flow, l4 []byte) {
 	}
 }
 
-func TestParseFlowAllocs(t *testing.T) {
+func TestParseAllocs(t *testing.T) {
 	for name, ip := range map[string][]byte{
 		"v4": ipPacket(addr4a, addr4b, ProtoUDP, ports),
 		"v6": ipPacket(addr6a, addr6b, ProtoUDP, ports),
 	} {
-		if n := testing.AllocsPerRun(100, func() { ParseFlow(ip) }); n != 0 {
-			t.Errorf("%s: ParseFlow allocates %v times, want 0", name, n)
+		p := New(len(ip))
+		p.Set(ip)
+		if n := testing.AllocsPerRun(100, p.Parse); n != 0 {
+			t.Errorf("%s: Parse allocates %v times, want 0", name, n)
 		}
 	}
 }
 
-func BenchmarkParseFlow(b *testing.B) {
+func BenchmarkParse(b *testing.B) {
 	for name, ip := range map[string][]byte{
 		"v4": ipPacket(addr4a, addr4b, ProtoUDP, ports),
 		"v6": ipPacket(addr6a, addr6b, ProtoUDP, ports),
 	} {
+		p := New(len(ip))
+		p.Set(ip)
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
-				ParseFlow(ip)
+				p.Parse()
 			}
 		})
 	}

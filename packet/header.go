@@ -89,6 +89,24 @@ func SetID(ip []byte, id uint16) {
 	}
 }
 
+// Stamp makes ip, which begins with a header written by PutIP, one packet: its
+// length, its DSCP and ECN byte and, of IPv4, its identification. It is SetLen,
+// SetTOS and SetID in one step.
+func Stamp(ip []byte, tos uint8, id uint16) {
+	if ip[0]>>4 != 4 {
+		putBE16(ip[4:], uint16(len(ip)-IPv6HeaderLen))
+		SetTOS(ip, tos)
+		return
+	}
+	h := ip[:IPv4HeaderLen]
+	was := uint64(be16(h)) + uint64(be16(h[2:])) + uint64(be16(h[4:]))
+	h[1] = tos
+	putBE16(h[2:], uint16(len(ip)))
+	putBE16(h[4:], id)
+	is := uint64(be16(h)) + uint64(be16(h[2:])) + uint64(be16(h[4:]))
+	putBE16(h[10:], ^fold(uint64(^be16(h[10:]))+3*0xffff-was+is)) // as UpdateChecksum16
+}
+
 // TOS returns the DSCP and ECN byte of the IP packet at the front of ip, which
 // ParseFlow has accepted or PutIP has written.
 func TOS(ip []byte) uint8 {

@@ -3,6 +3,7 @@ package packet
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"testing"
@@ -92,6 +93,25 @@ func TestHeaderFields(t *testing.T) {
 		SetID(ip, 0)
 		if !bytes.Equal(ip, want) {
 			t.Errorf("there and back:\ngot  %x\nwant %x", ip, want)
+		}
+	}
+}
+
+// TestStamp holds Stamp to a header written anew.
+func TestStamp(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 20000 {
+		h := IPHeader{Src: addr4a, Dst: addr4b, Proto: ProtoESP, TTL: 64, DF: true, Len: 40 + rng.IntN(1400)}
+		if rng.IntN(4) == 0 {
+			h.Src, h.Dst = addr6a, addr6b
+		}
+		ip, want := make([]byte, 40+rng.IntN(1400)), make([]byte, 1500)
+		PutIP(ip, h)
+		h.TOS, h.ID, h.Len = uint8(rng.Uint32()), uint16(rng.Uint32()), len(ip)
+		n := PutIP(want, h)
+		Stamp(ip, h.TOS, h.ID)
+		if !bytes.Equal(ip[:n], want[:n]) {
+			t.Fatalf("%+v\ngot  %x\nwant %x", h, ip[:n], want[:n])
 		}
 	}
 }
