@@ -212,7 +212,7 @@ func unwrap(p *packet.Packet, f *flight, next uint8) {
 	} else {
 		uncover(p, next)
 	}
-	if p.Drop == packet.Live && !f.in.Allows(p.Flow) {
+	if p.Drop == packet.Live && !f.in.Allows(&p.Flow) {
 		p.Drop = packet.Selector
 	}
 }

@@ -19,6 +19,8 @@ type Inbound struct {
 	opener   *esp.Opener
 	window   *esp.Window
 	retired  atomic.Bool
+	local    policy.Matcher // params.Local
+	remote   policy.Matcher // params.Remote
 }
 
 // NewInbound returns the inbound SA that p describes. It keeps neither p.Key
@@ -38,7 +40,10 @@ func NewInbound(p Params) (*Inbound, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sa: %w", err)
 	}
-	return &Inbound{params: p.withoutKey(), opener: o, window: w}, nil
+	return &Inbound{
+		params: p.withoutKey(), opener: o, window: w,
+		local: policy.NewMatcher(p.Local), remote: policy.NewMatcher(p.Remote),
+	}, nil
 }
 
 // Params returns what the SA was made of, but for the key. The slices in it
@@ -150,13 +155,11 @@ func (in *Inbound) Highest() uint64 { return in.window.Top() }
 // remote ones its source, the local ones its destination (RFC 4301,
 // Section 5.2). A fragment without ports is covered by selectors for every port
 // only. Empty selectors cover nothing.
-func (in *Inbound) Allows(f packet.Flow) bool {
+func (in *Inbound) Allows(f *packet.Flow) bool {
 	if f.Frag {
-		return policy.CoversFragment(in.params.Remote, f.Src, f.Proto) &&
-			policy.CoversFragment(in.params.Local, f.Dst, f.Proto)
+		return in.remote.CoversFragment(f.Src, f.Proto) && in.local.CoversFragment(f.Dst, f.Proto)
 	}
-	return policy.Covers(in.params.Remote, f.Src, f.Proto, f.SrcPort) &&
-		policy.Covers(in.params.Local, f.Dst, f.Proto, f.DstPort)
+	return in.remote.Covers(f.Src, f.Proto, f.SrcPort) && in.local.Covers(f.Dst, f.Proto, f.DstPort)
 }
 
 // SoftExpired reports whether the SA should be rekeyed.

@@ -155,7 +155,7 @@ func TestAllows(t *testing.T) {
 	p.Local = []policy.Selector{policy.PrefixSelector(netip.MustParsePrefix("10.99.1.0/24"))}
 	in := newInbound(t, p)
 	good := packet.Flow{Src: a, Dst: b, Proto: packet.ProtoTCP, SrcPort: 443, DstPort: 40000}
-	if !in.Allows(good) {
+	if !in.Allows(&good) {
 		t.Error("a packet inside both sides' selectors is refused")
 	}
 	for name, edit := range map[string]func(*packet.Flow){
@@ -169,17 +169,17 @@ func TestAllows(t *testing.T) {
 	} {
 		f := good
 		edit(&f)
-		if in.Allows(f) {
+		if in.Allows(&f) {
 			t.Errorf("%s: %+v is allowed", name, f)
 		}
 	}
 	p.Remote = []policy.Selector{policy.AddrSelector(a)}
 	frag := packet.Flow{Src: a, Dst: b, Proto: packet.ProtoTCP, Frag: true}
-	if !newInbound(t, p).Allows(frag) {
+	if !newInbound(t, p).Allows(&frag) {
 		t.Error("selectors for every port refuse a fragment")
 	}
 	p.Local = nil
-	if newInbound(t, p).Allows(good) {
+	if newInbound(t, p).Allows(&good) {
 		t.Error("no selectors allow everything")
 	}
 }
@@ -263,7 +263,7 @@ func TestAllocs(t *testing.T) {
 		open.Run()
 		in.Finish(b, seqs[:], next[:])
 		for i, pkt := range b {
-			if pkt.Drop != packet.Live || next[i] != packet.ProtoIPv4 || !in.Allows(flow) {
+			if pkt.Drop != packet.Live || next[i] != packet.ProtoIPv4 || !in.Allows(&flow) {
 				t.Fatal(pkt.Drop)
 			}
 		}
