@@ -25,11 +25,12 @@ func arrows() map[string][]string {
 	layers := []string{"packet", "esp", "sa", "policy"}
 	return map[string][]string{
 		"packet":          nil,
+		"gcm8":            nil,
 		"policy":          {"packet"},
 		"esp":             esp,
 		"sa":              sa,
 		"ike/message":     nil,
-		"ike/crypt":       {"ike/message"},
+		"ike/crypt":       {"gcm8", "ike/message"},
 		"ike":             append(slices.Clone(layers), "ike/message", "ike/crypt"),
 		"nest":            layers,
 		"poll":            nil,

@@ -72,10 +72,7 @@ func (e *Engine) admit(s *session, ps []message.Payload) (*AcceptConfig, authent
 // permits reports whether the algorithms of sa, which another AcceptConfig may
 // have chosen, are among those of a.
 func (a *AcceptConfig) permits(sa *ikeSA) bool {
-	c := sa.choice
-	return slices.ContainsFunc(a.IKE, func(p Proposal) bool {
-		return slices.Contains(p.Encr, c.Encr) && slices.Contains(p.PRF, c.PRF) && slices.Contains(p.DH, c.DH)
-	})
+	return slices.ContainsFunc(a.IKE, func(p Proposal) bool { return p.Permits(sa.choice) })
 }
 
 func (e *Engine) adoptAccept(s *session, a *AcceptConfig) {

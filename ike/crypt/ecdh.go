@@ -16,18 +16,21 @@ type curve struct {
 	group   message.DHGroup
 	ecdh    ecdh.Curve
 	prefix  []byte
-	scalar  int // octets of a private value
-	publics int // octets of a public value on the wire
+	scalar  int  // octets of a private value
+	top     byte // the bits of its first octet that can be set
+	publics int  // octets of a public value on the wire
 }
 
 func curveOf(g message.DHGroup) (curve, bool) {
 	switch g {
 	case message.DHX25519:
-		return curve{g, ecdh.X25519(), nil, 32, 32}, true
+		return curve{g, ecdh.X25519(), nil, 32, 0xff, 32}, true
 	case message.DHECP256:
-		return curve{g, ecdh.P256(), []byte{4}, 32, 64}, true
+		return curve{g, ecdh.P256(), []byte{4}, 32, 0xff, 64}, true
 	case message.DHECP384:
-		return curve{g, ecdh.P384(), []byte{4}, 48, 96}, true
+		return curve{g, ecdh.P384(), []byte{4}, 48, 0xff, 96}, true
+	case message.DHECP521:
+		return curve{g, ecdh.P521(), []byte{4}, 66, 0x01, 132}, true
 	}
 	return curve{}, false
 }
@@ -48,6 +51,7 @@ func newECDH(c curve, random io.Reader) (*ecdhExchange, error) {
 		if _, err := io.ReadFull(random, b); err != nil {
 			return nil, fmt.Errorf("ike/crypt: %w", err)
 		}
+		b[0] &= c.top
 		if key, err := c.ecdh.NewPrivateKey(b); err == nil {
 			return &ecdhExchange{c: c, key: key}, nil
 		}

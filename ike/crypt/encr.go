@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/crypto/chacha20poly1305"
 
+	"warren/gcm8"
 	"warren/ike/message"
 )
 
@@ -21,12 +22,11 @@ type Encr struct {
 	KeyLen uint16
 }
 
-// All AEADs here have a salt of 4 octets in their key material, an explicit IV
-// of 8 and an ICV of 16 (RFC 5282, Section 4; RFC 7634, Section 2).
+// The AEADs here have a salt of 4 octets in their key material and an explicit
+// IV of 8 (RFC 5282, Section 4; RFC 7634, Section 2).
 const (
 	saltLen = 4
 	ivLen   = 8
-	icvLen  = 16
 )
 
 func (e Encr) String() string {
@@ -39,36 +39,36 @@ func (e Encr) String() string {
 // Known reports whether e is implemented with this very key length.
 func (e Encr) Known() bool { return e.keyLen() != 0 }
 
-// keyLen is the key length in octets without the salt, 0 for what is unknown.
+// AEAD reports whether e needs no integrity algorithm beside it.
+func (e Encr) AEAD() bool { return e.ID != message.EncrAESCBC }
+
+// keyLen is the length of the key proper in octets, 0 for what is unknown.
 func (e Encr) keyLen() int {
-	switch e {
-	case Encr{message.EncrAESGCM16, 128}, Encr{message.EncrAESGCM16, 192}, Encr{message.EncrAESGCM16, 256}:
-		return int(e.KeyLen) / 8
-	case Encr{message.EncrChaCha20Poly1305, 0}:
-		return chacha20poly1305.KeySize
+	switch e.ID {
+	case message.EncrAESGCM16, message.EncrAESGCM12, message.EncrAESGCM8, message.EncrAESCBC:
+		if e.KeyLen == 128 || e.KeyLen == 192 || e.KeyLen == 256 {
+			return int(e.KeyLen) / 8
+		}
+	case message.EncrChaCha20Poly1305:
+		if e.KeyLen == 0 {
+			return chacha20poly1305.KeySize
+		}
 	}
 	return 0
 }
 
-// KeyMat is how many octets of key material e takes, salt included: the length
-// of SK_ei and of a child SA's key.
+// KeyMat is how many octets of key material e takes, with the salt of an AEAD:
+// the length of SK_ei, and of a child SA's encryption key.
 func (e Encr) KeyMat() int {
-	if n := e.keyLen(); n != 0 {
+	if n := e.keyLen(); n != 0 && e.AEAD() {
 		return n + saltLen
 	}
-	return 0
+	return e.keyLen()
 }
 
 // aead makes the cipher for key material that ends with the salt.
 func (e Encr) aead(keymat []byte) (a cipher.AEAD, salt []byte, err error) {
-	n := e.keyLen()
-	if n == 0 {
-		return nil, nil, fmt.Errorf("%w: %v", ErrUnknown, e)
-	}
-	if len(keymat) != n+saltLen {
-		return nil, nil, fmt.Errorf("ike/crypt: %v wants %d octets of key material, not %d", e, n+saltLen, len(keymat))
-	}
-	key, salt := keymat[:n], keymat[n:]
+	key, salt := keymat[:e.keyLen()], keymat[e.keyLen():]
 	if e.ID == message.EncrChaCha20Poly1305 {
 		a, err = chacha20poly1305.New(key)
 		return a, salt, err
@@ -77,6 +77,13 @@ func (e Encr) aead(keymat []byte) (a cipher.AEAD, salt []byte, err error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("ike/crypt: %w", err)
 	}
-	a, err = cipher.NewGCM(block)
+	switch e.ID {
+	case message.EncrAESGCM16:
+		a, err = cipher.NewGCM(block)
+	case message.EncrAESGCM12:
+		a, err = cipher.NewGCMWithTagSize(block, 12)
+	default:
+		a, err = gcm8.New(block)
+	}
 	return a, salt, err
 }

@@ -93,23 +93,56 @@ func TestACVP(t *testing.T) {
 	}
 }
 
+// suites are all ciphers, with each integrity algorithm where they need one.
+func suites() (all []Choice) {
+	for _, t := range encrTokens() {
+		e := Encr{message.EncrID(t.id), t.keyLen}
+		if e.AEAD() {
+			all = append(all, Choice{Encr: e, PRF: message.PRFHMACSHA256})
+			continue
+		}
+		for _, m := range macTokens() {
+			if m.typ == message.TransformInteg {
+				all = append(all, Choice{Encr: e, Integ: message.IntegID(m.id), PRF: message.PRFHMACSHA256})
+			}
+		}
+	}
+	return all
+}
+
 // TestDeriveKeys cuts the keys as RFC 7296, Section 2.14 orders them, for each
-// prf and cipher.
+// prf, cipher and integrity algorithm.
 func TestDeriveKeys(t *testing.T) {
 	ni, nr, shared := bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 32), []byte("shared")
 	for _, id := range []message.PRFID{message.PRFHMACSHA256, message.PRFHMACSHA384, message.PRFHMACSHA512} {
-		for _, e := range append(defaultEncr(), Encr{message.EncrAESGCM16, 192}) {
-			prf := must(NewPRF(id))
-			k := must(DeriveKeys(Choice{Encr: e, PRF: id}, KeyInput{Ni: ni, Nr: nr, SPIi: 3, SPIr: 4, Shared: shared}))
+		for _, c := range suites() {
+			prf, e, a := must(NewPRF(id)), c.Encr, must(integKey(c.Integ))
+			c.PRF = id
+			k := must(DeriveKeys(c, KeyInput{Ni: ni, Nr: nr, SPIi: 3, SPIr: 4, Shared: shared}))
 			spis := binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, 3), 4)
-			n := 3*prf.Size() + 2*e.KeyMat()
+			n := 3*prf.Size() + 2*a + 2*e.KeyMat()
 			want := must(prf.Plus(prf.Sum(append(bytes.Clone(ni), nr...), shared), n, ni, nr, spis))
 			m := k.m()
-			if got := bytes.Join([][]byte{m.d, m.ei, m.er, m.pi, m.pr}, nil); !bytes.Equal(got, want) {
-				t.Errorf("%v %v: %x", id, e, got)
+			if got := bytes.Join([][]byte{m.d, m.ai, m.ar, m.ei, m.er, m.pi, m.pr}, nil); !bytes.Equal(got, want) {
+				t.Errorf("%v: %x", c, got)
 			}
-			if len(m.d) != prf.Size() || len(m.ei) != e.KeyMat() || len(m.er) != e.KeyMat() || len(m.pi) != prf.Size() {
-				t.Errorf("%v %v: lengths", id, e)
+			if len(m.d) != prf.Size() || len(m.ai) != a || len(m.ei) != e.KeyMat() || len(m.er) != e.KeyMat() || len(m.pi) != prf.Size() {
+				t.Errorf("%v: lengths", c)
+			}
+			next := must(k.Intermediate(KeyInput{Ni: ni, Nr: nr, SPIi: 3, SPIr: 4, Shared: Secret("kem")}))
+			want = must(prf.Plus(prf.Sum(m.d, []byte("kem"), ni, nr), n, ni, nr, spis)) // RFC 9370, Section 2.2.2
+			if m := next.m(); !bytes.Equal(bytes.Join([][]byte{m.d, m.ai, m.ar, m.ei, m.er, m.pi, m.pr}, nil), want) {
+				t.Errorf("%v: keys after an additional key exchange", c)
+			}
+			again := must(k.Rekey(c, KeyInput{Ni: nr, Nr: ni, SPIi: 3, SPIr: 4, Shared: shared, More: []Secret{Secret("a"), Secret("b")}}))
+			want = must(prf.Plus(prf.Sum(m.d, shared, nr, ni, []byte("ab")), prf.Size(), nr, ni, spis)) // Section 2.2.4
+			if !bytes.Equal(again.m().d, want) {
+				t.Errorf("%v: SK_d after a rekey with additional key exchanges", c)
+			}
+			child := must(k.Child(c, ni, nr, shared, Secret("a"), Secret("b")))
+			want = must(prf.Plus(m.d, 2*(e.KeyMat()+a), shared, ni, nr, []byte("ab")))
+			if !bytes.Equal(concat(child.Initiator, child.Responder), want) {
+				t.Errorf("%v: keys of a child SA with additional key exchanges", c)
 			}
 		}
 	}
@@ -124,7 +157,10 @@ func TestDeriveKeysRefuses(t *testing.T) {
 		want   error
 	}{
 		"unknown prf":             {Choice{Encr: gcm, PRF: message.PRFHMACSHA1}, long, long, ErrUnknown},
-		"unknown cipher":          {Choice{Encr: Encr{message.EncrAESCBC, 128}, PRF: message.PRFHMACSHA256}, long, long, ErrUnknown},
+		"unknown cipher":          {Choice{Encr: Encr{message.EncrAESCTR, 128}, PRF: message.PRFHMACSHA256}, long, long, ErrUnknown},
+		"CBC without integrity":   {Choice{Encr: Encr{message.EncrAESCBC, 128}, PRF: message.PRFHMACSHA256}, long, long, ErrUnknown},
+		"GCM with integrity":      {Choice{Encr: gcm, Integ: message.IntegHMACSHA256128, PRF: message.PRFHMACSHA256}, long, long, ErrUnknown},
+		"unknown integrity":       {Choice{Encr: Encr{message.EncrAESCBC, 128}, Integ: message.IntegHMACSHA196, PRF: message.PRFHMACSHA256}, long, long, ErrUnknown},
 		"unknown key length":      {Choice{Encr: Encr{message.EncrAESGCM16, 127}, PRF: message.PRFHMACSHA256}, long, long, ErrUnknown},
 		"key length of ChaCha":    {Choice{Encr: Encr{message.EncrChaCha20Poly1305, 256}, PRF: message.PRFHMACSHA256}, long, long, ErrUnknown},
 		"short Ni":                {Choice{Encr: gcm, PRF: message.PRFHMACSHA256}, long[:15], long, ErrNonce},
@@ -152,11 +188,11 @@ func TestPRFPlusLimit(t *testing.T) {
 
 // TestWipe: wiped keys are zeros, and nothing works with them.
 func TestWipe(t *testing.T) {
-	k := traceKeys(t, loadTrace(t))
+	k := traceKeys(t, traces(t)[1]) // has SK_a*
 	sk := must(NewSK(k, true))
 	k.Wipe()
 	Keys{}.Wipe()
-	for _, s := range []Secret{k.m().d, k.m().ei, k.m().er, k.m().pi, k.m().pr} {
+	for _, s := range k.m().secrets() {
 		if !bytes.Equal(s, make([]byte, len(s))) {
 			t.Errorf("left over: %x", []byte(s))
 		}

@@ -39,12 +39,18 @@ func NewKeyExchange(g message.DHGroup, random io.Reader) (KeyExchange, error) {
 	if p, ok := modpOf(g); ok {
 		return newMODP(p, random)
 	}
+	if k, ok := kemOf(g); ok {
+		return newKEM(k, random)
+	}
 	return nil, fmt.Errorf("%w: %v", ErrUnknown, g)
 }
 
 // Respond is the responder's side, in one step as a KEM needs it: the value to
 // send and the shared secret, from the initiator's KE.
 func Respond(g message.DHGroup, random io.Reader, peer []byte) (public []byte, shared Secret, err error) {
+	if k, ok := kemOf(g); ok {
+		return k.respond(peer)
+	}
 	k, err := NewKeyExchange(g, random)
 	if err != nil {
 		return nil, nil, err
@@ -60,5 +66,6 @@ func Respond(g message.DHGroup, random io.Reader, peer []byte) (public []byte, s
 func KnownDH(g message.DHGroup) bool {
 	_, curve := curveOf(g)
 	_, modp := modpOf(g)
-	return curve || modp
+	_, kem := kemOf(g)
+	return curve || modp || kem
 }

@@ -10,45 +10,127 @@ import (
 )
 
 // A Proposal is what is acceptable for an SA: any combination of one algorithm
-// of each type, the first of a type being the most wanted. All encryption here
-// is by AEADs, so there is no integrity algorithm to choose.
+// of each type, the first of a type being the most wanted. Either all its
+// ciphers are AEADs, or none is and there are integrity algorithms.
 type Proposal struct {
 	Protocol message.Protocol // ProtoIKE or ProtoESP
 	Encr     []Encr
-	PRF      []message.PRFID   // IKE only
-	DH       []message.DHGroup // in ESP for perfect forward secrecy, empty for none
-	ESN      []message.ESNID   // ESP only
+	Integ    []message.IntegID           // empty with AEADs
+	PRF      []message.PRFID             // IKE only
+	DH       []message.DHGroup           // in ESP for perfect forward secrecy, empty for none
+	AddKE    [MaxAddKE][]message.DHGroup // additional key exchanges (RFC 9370); DHNone makes one optional
+	ESN      []message.ESNID             // ESP only
 }
 
 // ParseIKE reads a proposal for an IKE SA in strongSwan's notation, as in
-// "aes256gcm16-aes128gcm16-prfsha384-x25519-ecp256". It needs encryption, a prf
-// and a key exchange.
+// "aes256gcm16-aes128gcm16-prfsha384-x25519-ecp256-ke1_mlkem768" or
+// "aes128-sha256-modp3072". It needs encryption, a prf and a key exchange, and
+// integrity beside AES-CBC. As in strongSwan, integrity algorithms stand for the
+// prfs of the same hashes where no prf is named, and are no more than that
+// beside AEADs.
 func ParseIKE(s string) (Proposal, error) {
 	p, err := parse(s, message.ProtoIKE)
+	if len(p.PRF) == 0 {
+		p.PRF = prfsOf(p.Integ)
+	}
+	if err == nil {
+		err = p.protect()
+	}
 	switch {
 	case err != nil:
-	case len(p.Encr) == 0:
-		err = errors.New("names no encryption, like aes128gcm16")
 	case len(p.PRF) == 0:
 		err = errors.New("names no prf, like prfsha256")
 	case len(p.DH) == 0:
 		err = errors.New("names no key exchange, like x25519")
+	default:
+		err = p.checkAddKE()
 	}
 	return finish(s, p, err)
 }
 
-// ParseESP reads a proposal for a child SA, as in "aes128gcm16-esn-noesn". A
-// key exchange in it asks for perfect forward secrecy in CREATE_CHILD_SA;
-// without esn or noesn it means noesn, as in strongSwan.
+// ParseESP reads a proposal for a child SA, as in "aes128gcm16-esn-noesn" or
+// "aes256-sha512". A key exchange in it asks for perfect forward secrecy in
+// CREATE_CHILD_SA; without esn or noesn it means noesn, as in strongSwan.
 func ParseESP(s string) (Proposal, error) {
 	p, err := parse(s, message.ProtoESP)
-	if err == nil && len(p.Encr) == 0 {
-		err = errors.New("names no encryption, like aes128gcm16")
+	if err == nil {
+		err = p.protect()
+	}
+	if err == nil {
+		err = p.checkAddKE()
 	}
 	if len(p.ESN) == 0 {
 		p.ESN = []message.ESNID{message.ESNNo}
 	}
 	return finish(s, p, err)
+}
+
+// protect checks that the ciphers and integrity algorithms go together, and
+// drops those that AEADs have no use for.
+func (p *Proposal) protect() error {
+	if len(p.Encr) == 0 {
+		return errors.New("names no encryption, like aes128gcm16")
+	}
+	first := p.Encr[0]
+	for _, e := range p.Encr {
+		if e.AEAD() != first.AEAD() {
+			return fmt.Errorf("mixes %s, which needs an integrity algorithm, and %s, which has its own: write two proposals",
+				nameOf(pickEncr(p.Encr, false)), nameOf(pickEncr(p.Encr, true)))
+		}
+	}
+	if first.AEAD() {
+		p.Integ = nil
+	} else if len(p.Integ) == 0 {
+		return fmt.Errorf("names no integrity algorithm for %s, like sha256", nameOf(first))
+	}
+	return nil
+}
+
+func nameOf(e Encr) string { return tokenName(message.TransformEncr, uint16(e.ID), e.KeyLen) }
+
+func pickEncr(es []Encr, aead bool) Encr {
+	return es[slices.IndexFunc(es, func(e Encr) bool { return e.AEAD() == aead })]
+}
+
+// prfsOf are the prfs of the same hashes.
+func prfsOf(integ []message.IntegID) (prfs []message.PRFID) {
+	for _, id := range integ {
+		switch id {
+		case message.IntegHMACSHA256128:
+			prfs = append(prfs, message.PRFHMACSHA256)
+		case message.IntegHMACSHA384192:
+			prfs = append(prfs, message.PRFHMACSHA384)
+		case message.IntegHMACSHA512256:
+			prfs = append(prfs, message.PRFHMACSHA512)
+		}
+	}
+	return prfs
+}
+
+// checkAddKE checks that the additional key exchanges, if any, have one to
+// follow, and that no method must come twice (RFC 9370, Section 2.2.1).
+func (p *Proposal) checkAddKE() error {
+	required := false
+	for _, list := range p.AddKE {
+		required = required || len(list) > 0 && !slices.Contains(list, message.DHNone)
+	}
+	switch {
+	case !p.hasAddKE():
+		return nil
+	case len(p.DH) == 0:
+		return errors.New("names an additional key exchange and none to follow, like x25519")
+	case required && slices.Contains(p.DH, message.DHNone):
+		return errors.New("makes the first key exchange optional and an additional one not: write ke1_none beside it, or leave out modpnone")
+	}
+	var c Choice
+	if !c.kex(p.message(0, nil), *p) {
+		return errors.New("needs the same key exchange twice, which no peer may choose")
+	}
+	return nil
+}
+
+func (p *Proposal) hasAddKE() bool {
+	return slices.ContainsFunc(p.AddKE[:], func(l []message.DHGroup) bool { return len(l) > 0 })
 }
 
 func finish(s string, p Proposal, err error) (Proposal, error) {
@@ -77,12 +159,16 @@ func (p *Proposal) add(t token) bool {
 	switch t.typ {
 	case message.TransformEncr:
 		return addNew(&p.Encr, Encr{message.EncrID(t.id), t.keyLen})
+	case message.TransformInteg:
+		return addNew(&p.Integ, message.IntegID(t.id))
 	case message.TransformPRF:
 		return addNew(&p.PRF, message.PRFID(t.id))
 	case message.TransformKE:
 		return addNew(&p.DH, message.DHGroup(t.id))
-	default:
+	case message.TransformESN:
 		return addNew(&p.ESN, message.ESNID(t.id))
+	default:
+		return addNew(&p.AddKE[t.typ-message.TransformAddKE1], message.DHGroup(t.id))
 	}
 }
 
@@ -103,20 +189,25 @@ func (p Proposal) String() string {
 	return strings.Join(words, "-")
 }
 
-// transforms lists the algorithms of p in strongSwan's order.
+// transforms lists the algorithms of p, in strongSwan's order but for ESN, which
+// is last.
 func (p Proposal) transforms() []message.Transform {
 	var ts []message.Transform
 	for _, e := range p.Encr {
 		ts = append(ts, message.Transform{Type: message.TransformEncr, ID: uint16(e.ID), KeyLen: e.KeyLen})
 	}
-	for _, id := range p.PRF {
-		ts = append(ts, message.Transform{Type: message.TransformPRF, ID: uint16(id)})
+	ts = appendIDs(ts, message.TransformInteg, p.Integ)
+	ts = appendIDs(ts, message.TransformPRF, p.PRF)
+	ts = appendIDs(ts, message.TransformKE, p.DH)
+	for i, list := range p.AddKE {
+		ts = appendIDs(ts, addKE(i), list)
 	}
-	for _, id := range p.DH {
-		ts = append(ts, message.Transform{Type: message.TransformKE, ID: uint16(id)})
-	}
-	for _, id := range p.ESN {
-		ts = append(ts, message.Transform{Type: message.TransformESN, ID: uint16(id)})
+	return appendIDs(ts, message.TransformESN, p.ESN)
+}
+
+func appendIDs[ID ~uint16](ts []message.Transform, t message.TransformType, ids []ID) []message.Transform {
+	for _, id := range ids {
+		ts = append(ts, message.Transform{Type: t, ID: uint16(id)})
 	}
 	return ts
 }
@@ -124,8 +215,24 @@ func (p Proposal) transforms() []message.Transform {
 // WithoutDH is p as IKE_AUTH offers it: that exchange has no key exchange for
 // its child SA (RFC 7296, Section 1.2).
 func (p Proposal) WithoutDH() Proposal {
-	p.DH = nil
+	p.DH, p.AddKE = nil, [MaxAddKE][]message.DHGroup{}
 	return p
+}
+
+// WithoutAddKE lists what is left of ps for a peer that has no IKE_INTERMEDIATE
+// to do additional key exchanges in: those proposals that can go without.
+func WithoutAddKE(ps []Proposal) []Proposal {
+	var left []Proposal
+	for _, p := range ps {
+		required := slices.ContainsFunc(p.AddKE[:], func(l []message.DHGroup) bool {
+			return len(l) > 0 && !slices.Contains(l, message.DHNone)
+		})
+		if !required {
+			p.AddKE = [MaxAddKE][]message.DHGroup{}
+			left = append(left, p)
+		}
+	}
+	return left
 }
 
 // DefaultIKE is what an IKE SA is made with where nothing is configured: the
@@ -160,9 +267,11 @@ func defaultEncr() []Encr {
 func Offer(ps []Proposal, spi []byte) *message.SA {
 	sa := new(message.SA)
 	for i, p := range ps {
-		sa.Proposals = append(sa.Proposals, message.Proposal{
-			Number: uint8(i + 1), Protocol: p.Protocol, SPI: spi, Transforms: p.transforms(),
-		})
+		sa.Proposals = append(sa.Proposals, p.message(uint8(i+1), spi))
 	}
 	return sa
+}
+
+func (p Proposal) message(number uint8, spi []byte) message.Proposal {
+	return message.Proposal{Number: number, Protocol: p.Protocol, SPI: spi, Transforms: p.transforms()}
 }

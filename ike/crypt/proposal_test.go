@@ -30,6 +30,24 @@ func TestParseProposal(t *testing.T) {
 			Encr: []Encr{gcm(128)}, ESN: []message.ESNID{message.ESNYes, message.ESNNo}}},
 		"noesn is the default": {false, "chacha20poly1305", Proposal{
 			Encr: []Encr{{message.EncrChaCha20Poly1305, 0}}, ESN: []message.ESNID{message.ESNNo}}},
+		"AES-CBC": {true, "aes256-sha512-sha256-prfsha384-modp3072", Proposal{
+			Encr: []Encr{{message.EncrAESCBC, 256}}, Integ: []message.IntegID{message.IntegHMACSHA512256, message.IntegHMACSHA256128},
+			PRF: []message.PRFID{message.PRFHMACSHA384}, DH: dh{message.DHMODP3072}}},
+		"integrity names the prf": {true, "aes-sha2_256-sha384-modp4096", Proposal{
+			Encr: []Encr{{message.EncrAESCBC, 128}}, Integ: []message.IntegID{message.IntegHMACSHA256128, message.IntegHMACSHA384192},
+			PRF: []message.PRFID{message.PRFHMACSHA256, message.PRFHMACSHA384}, DH: dh{message.DHMODP4096}}},
+		"and with AEADs only that": {true, "aes128gcm128-aes256gcm12-aes192gcm64-sha512-ecp521", Proposal{
+			Encr: []Encr{gcm(128), {message.EncrAESGCM12, 256}, {message.EncrAESGCM8, 192}}, PRF: []message.PRFID{message.PRFHMACSHA512},
+			DH: dh{message.DHECP521}}},
+		"additional key exchanges": {true, "aes256gcm16-prfsha384-x25519-ke1_mlkem768-ke1_mlkem1024-ke3_ecp384-ke3_none", Proposal{
+			Encr: []Encr{gcm(256)}, PRF: []message.PRFID{message.PRFHMACSHA384}, DH: dh{message.DHX25519},
+			AddKE: [MaxAddKE][]message.DHGroup{0: {message.MLKEM768, message.MLKEM1024}, 2: {message.DHECP384, message.DHNone}}}},
+		"ESP with AES-CBC": {false, "aes192-sha384-esn", Proposal{
+			Encr: []Encr{{message.EncrAESCBC, 192}}, Integ: []message.IntegID{message.IntegHMACSHA384192}, ESN: []message.ESNID{message.ESNYes}}},
+		"ESP, integrity of no use": {false, "aes128gcm-sha256", Proposal{Encr: []Encr{gcm(128)}, ESN: []message.ESNID{message.ESNNo}}},
+		"ESP, additional": {false, "aes128gcm16-x25519-none-ke1_mlkem768-ke1_none", Proposal{
+			Encr: []Encr{gcm(128)}, DH: dh{message.DHX25519, message.DHNone}, ESN: []message.ESNID{message.ESNNo},
+			AddKE: [MaxAddKE][]message.DHGroup{0: {message.MLKEM768, message.DHNone}}}},
 		"PFS": {false, "aes256gcm16-x25519-modpnone-noesn", Proposal{
 			Encr: []Encr{gcm(256)}, DH: dh{message.DHX25519, message.DHNone}, ESN: []message.ESNID{message.ESNNo}}},
 	}
@@ -54,27 +72,46 @@ func TestParseProposal(t *testing.T) {
 // TestParseProposalErrors: the message names the word and what there is.
 func TestParseProposalErrors(t *testing.T) {
 	for s, want := range map[string][]string{
-		"aes128gcm16-prfsha256-x25518":            {`"x25518"`, "x25519", "modp2048", "prfsha384"},
-		"aes128-sha256-modp2048":                  {`"aes128"`, "aes128gcm16"},
-		"3des":                                    {`"3des"`},
-		"":                                        {`""`, "aes128gcm16"},
-		"aes128gcm16--x25519":                     {`""`},
-		"AES128GCM16-prfsha256-x25519":            {`"AES128GCM16"`},
-		"aes128gcm16-prfsha256-esn":               {`"esn"`, "IKE"},
-		"aes128gcm16-prfsha256":                   {"key exchange"},
-		"aes128gcm16-x25519":                      {"prf"},
-		"prfsha256-x25519":                        {"encryption"},
-		"aes128gcm16-aes128gcm16":                 {`"aes128gcm16"`, "twice"},
-		"aes128gcm16-prfsha256-x25519-curve25519": {`"curve25519"`, "twice"},
-		"aes128gcm16-prfsha256-x25519-modpnone":   {`"modpnone"`, "IKE"},
+		"aes128gcm16-prfsha256-x25518":                           {`"x25518"`, "x25519", "modp2048", "prfsha384"},
+		"aes128-modp2048":                                        {"integrity", "aes128", "sha256"},
+		"aes128-aes128gcm16-sha256-modp2048":                     {"aes128, ", "aes128gcm16, ", "two proposals"},
+		"aes128ccm16-prfsha256-x25519":                           {`"aes128ccm16"`, "aes128gcm16"},
+		"aes256ccm-prfsha256-x25519":                             {`"aes256ccm"`, "AES-GCM"},
+		"aes128gcm16-prfsha256-curve448":                         {`"curve448"`, "x25519"},
+		"aes128gcm16-prfsha256-mlkem768":                         {`"mlkem768"`, "ke1_mlkem768"},
+		"aes128gcm16-prfsha256-x25519-ke1_mlkem512":              {`"ke1_mlkem512"`, "mlkem768"},
+		"aes128gcm16-prfsha256-x25519-ke8_mlkem768":              {`"ke8_mlkem768"`},
+		"aes128gcm16-prfsha256-x25519-ke0_mlkem768":              {`"ke0_mlkem768"`},
+		"aes128gcm16-prfsha256-x25519-ke1_":                      {`"ke1_"`, "ke1_mlkem1024", "ke1_none"},
+		"aes128gcm16-prfsha256-x25519-ke1_aes128gcm16":           {`"ke1_aes128gcm16"`},
+		"aes128gcm16-prfsha256-x25519-ke1_ecp256-ke1_ecp256":     {`"ke1_ecp256"`, "twice"},
+		"aes128gcm16-prfsha256-x25519-ke1_x25519":                {"same key exchange twice"},
+		"aes128gcm16-prfsha256-x25519-ke1_mlkem768-ke2_mlkem768": {"same key exchange twice"},
+		"aes128gcm16-prfsha256-ke1_mlkem768":                     {"key exchange"},
+		"aes128gcm16-sha1-x25519":                                {`"sha1"`, "sha256"},
+		"3des":                                                   {`"3des"`},
+		"":                                                       {`""`, "aes128gcm16"},
+		"aes128gcm16--x25519":                                    {`""`},
+		"AES128GCM16-prfsha256-x25519":                           {`"AES128GCM16"`},
+		"aes128gcm16-prfsha256-esn":                              {`"esn"`, "IKE"},
+		"aes128gcm16-prfsha256":                                  {"key exchange"},
+		"aes128gcm16-x25519":                                     {"prf"},
+		"prfsha256-x25519":                                       {"encryption"},
+		"aes128gcm16-aes128gcm16":                                {`"aes128gcm16"`, "twice"},
+		"aes128gcm16-prfsha256-x25519-curve25519":                {`"curve25519"`, "twice"},
+		"aes128gcm16-prfsha256-x25519-modpnone":                  {`"modpnone"`, "IKE"},
 	} {
 		checkError(t, s, ParseIKE, want)
 	}
 	for s, want := range map[string][]string{
-		"aes128gcm16-prfsha256": {`"prfsha256"`, "ESP"},
-		"esn":                   {"encryption"},
-		"aes128gcm16-esn-esn":   {`"esn"`, "twice"},
-		"null-esn":              {`"null"`, "noesn"},
+		"aes128gcm16-prfsha256":                    {`"prfsha256"`, "ESP"},
+		"aes256-esn":                               {"integrity", "aes256"},
+		"aes256gcm16-ke1_mlkem768":                 {"none to follow"},
+		"aes256gcm16-x25519-modpnone-ke1_mlkem768": {"ke1_none", "modpnone"},
+		"aes256gmac":                               {`"aes256gmac"`},
+		"esn":                                      {"encryption"},
+		"aes128gcm16-esn-esn":                      {`"esn"`, "twice"},
+		"null-esn":                                 {`"null"`, "noesn"},
 	} {
 		checkError(t, s, ParseESP, want)
 	}
@@ -134,6 +171,8 @@ func FuzzProposal(f *testing.F) {
 	}
 	f.Add("aes128gcm16-x25519-modpnone-esn")
 	f.Add("aes128-sha256-modp2048")
+	f.Add("aes256gcm16-sha384-x25519-ecp256-ke1_mlkem768-ke2_ecp256-ke2_none")
+	f.Add("aes256-sha512-ecp521-none-ke1_mlkem1024-ke1_none-esn")
 	f.Fuzz(func(t *testing.T, s string) {
 		for i, parse := range []func(string) (Proposal, error){ParseIKE, ParseESP} {
 			p, err := parse(s)

@@ -2,6 +2,7 @@ package crypt
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -15,9 +16,13 @@ import (
 // TestSecretsDoNotShow prints everything that holds keys in every way there is.
 func TestSecretsDoNotShow(t *testing.T) {
 	secret := Secret("0123456789abcdef")
-	k := newKeys(&material{d: secret, ei: secret, er: secret, pi: secret, pr: secret})
+	k := newKeys(&material{d: secret, ai: secret, ar: secret, ei: secret, er: secret, pi: secret, pr: secret})
 	k.m().choice.Encr, k.m().ei, k.m().er = Encr{message.EncrAESGCM16, 128}, append(secret, "salt"...), append(secret, "salt"...)
 	sk := must(NewSK(k, true))
+	h := sha256.Size / len(secret)
+	old := newKeys(&material{choice: Choice{Encr: Encr{message.EncrAESCBC, 128}, Integ: message.IntegHMACSHA256128},
+		ai: bytes.Repeat(secret, h), ar: bytes.Repeat(secret, h), ei: secret, er: secret})
+	cbc := must(NewSK(old, true))
 	type session struct{ keys Keys }
 	values := map[string]any{
 		"secret": secret, "pointer": &secret, "keys": k, "keys pointer": &k,
@@ -28,6 +33,8 @@ func TestSecretsDoNotShow(t *testing.T) {
 		"slice":   []Secret{secret},
 		"map":     map[string]Secret{"x": secret},
 		"SK":      sk,
+		"CBC":     cbc,
+		"KEM":     must(NewKeyExchange(message.MLKEM768, bytes.NewReader(bytes.Repeat(secret, 4)))),
 		"cookies": must(NewCookies(bytes.NewReader(bytes.Repeat(secret, 2)))),
 		"X25519":  must(NewKeyExchange(message.DHX25519, bytes.NewReader(bytes.Repeat(secret, 2)))),
 		"MODP":    must(NewKeyExchange(message.DHMODP2048, bytes.NewReader(bytes.Repeat(secret, 3)))),

@@ -11,10 +11,12 @@ import (
 
 // ErrNoProposal means that no offered proposal is acceptable, and is answered
 // with NO_PROPOSAL_CHOSEN. ErrNotOffered means that a responder chose what it
-// was not offered, which ends the exchange (RFC 7296, Section 3.3.6).
+// was not offered, which ends the exchange (RFC 7296, Section 3.3.6); ErrDropped
+// that it left out a key exchange that is required, as a downgrade would.
 var (
 	ErrNoProposal = errors.New("no proposal is acceptable")
 	ErrNotOffered = errors.New("answer was not offered")
+	ErrDropped    = errors.New("the peer dropped an additional key exchange")
 )
 
 // Select chooses as a responder: the first offered proposal that one of own
@@ -59,11 +61,29 @@ func Verify(answer *message.SA, offered []Proposal, spiLen int) (Choice, error) 
 		}
 		seen[t.Type] = true
 	}
-	c, ok := match(p, offered[p.Number-1], spiLen)
+	own := offered[p.Number-1]
+	if g := dropped(p, own); g != "" {
+		return Choice{}, fmt.Errorf("%w: %s is missing in %s: take a peer that knows RFC 9370, or make it optional with %snone",
+			ErrDropped, g, Describe(answer), g[:len("ke1_")])
+	}
+	c, ok := match(p, own, spiLen)
 	if !ok {
 		return fail()
 	}
 	return c, nil
+}
+
+// dropped names the first additional key exchange that own needs and the answer
+// p left out.
+func dropped(p message.Proposal, own Proposal) string {
+	for i, allowed := range own.AddKE {
+		answered := list(p, addKE(i))
+		none := len(answered) == 0 || has(answered, uint16(message.DHNone))
+		if len(allowed) > 0 && none && !slices.Contains(allowed, message.DHNone) {
+			return tokenName(addKE(i), uint16(allowed[0]), 0)
+		}
+	}
+	return ""
 }
 
 // match chooses from a received proposal what own allows.
@@ -72,7 +92,7 @@ func match(p message.Proposal, own Proposal, spiLen int) (c Choice, ok bool) {
 		return Choice{}, false
 	}
 	c = Choice{Number: p.Number, Protocol: p.Protocol, SPI: p.SPI}
-	if !c.encr(p, own) || !c.dh(p, own) {
+	if !c.encr(p, own) || !c.kex(p, own) {
 		return Choice{}, false
 	}
 	if p.Protocol == message.ProtoIKE {
@@ -99,50 +119,36 @@ func understood(p message.Proposal) bool {
 				return false
 			}
 		default:
-			return false
+			if t.Type < message.TransformAddKE1 || t.Type > message.TransformAddKE7 {
+				return false
+			}
 		}
 	}
 	return true
 }
 
-// encr takes the first cipher of p that own allows. It is an AEAD, and goes with
-// no integrity algorithm or with NONE (RFC 5282, Section 8).
+// encr takes the first cipher of p that own allows. An AEAD goes with no
+// integrity algorithm or with NONE (RFC 5282, Section 8), any other with one
+// that own allows.
 func (c *Choice) encr(p message.Proposal, own Proposal) bool {
-	integ := list(p, message.TransformInteg)
-	c.integNone = has(integ, uint16(message.IntegNone))
-	if len(integ) > 0 && !c.integNone {
-		return false
-	}
+	offered := list(p, message.TransformInteg)
+	none := has(offered, uint16(message.IntegNone))
+	integ, found := pick(p, message.TransformInteg, own.Integ)
 	for _, t := range list(p, message.TransformEncr) {
-		c.Encr = Encr{message.EncrID(t.ID), t.KeyLen}
-		if len(t.Other) == 0 && c.Encr.Known() && slices.Contains(own.Encr, c.Encr) {
+		e := Encr{message.EncrID(t.ID), t.KeyLen}
+		if len(t.Other) > 0 || !e.Known() || !slices.Contains(own.Encr, e) {
+			continue
+		}
+		switch {
+		case e.AEAD() && (none || len(offered) == 0):
+			c.Encr, c.integNone = e, none
+			return true
+		case !e.AEAD() && found && integ != message.IntegNone:
+			c.Encr, c.Integ = e, integ
 			return true
 		}
 	}
 	return false
-}
-
-// dh takes the first group of p that own allows. For a child SA a list that is
-// empty means the same as NONE alone; an IKE SA needs a group, also when it is
-// rekeyed (RFC 7296, Section 2.18).
-func (c *Choice) dh(p message.Proposal, own Proposal) bool {
-	offered := list(p, message.TransformKE)
-	c.dhNone = has(offered, uint16(message.DHNone))
-	if p.Protocol == message.ProtoIKE {
-		var ok bool
-		c.DH, ok = pick(p, message.TransformKE, own.DH)
-		return ok && c.DH != message.DHNone
-	}
-	allowed := own.DH
-	if len(allowed) == 0 {
-		allowed = []message.DHGroup{message.DHNone}
-	}
-	if len(offered) == 0 {
-		return slices.Contains(allowed, message.DHNone)
-	}
-	var ok bool
-	c.DH, ok = pick(p, message.TransformKE, allowed)
-	return ok
 }
 
 // pick returns the first transform of type t in p that is in own. One with an

@@ -122,8 +122,10 @@ func TestCVE_2016_5391(t *testing.T) {
 		dh    = tr(message.TransformKE, uint16(message.DHX25519), 0)
 		esn   = tr(message.TransformESN, 1, 0)
 		attr  = message.Attribute{Type: 99, Short: true, Value: []byte{0, 1}}
-		ike   = ikeList(t, "aes128gcm16-prfsha256-x25519")
-		esp   = espList(t, "aes128gcm16-x25519-esn")
+		cbc   = tr(message.TransformEncr, uint16(message.EncrAESCBC), 128)
+		hmac  = tr(message.TransformInteg, uint16(message.IntegHMACSHA256128), 0)
+		ike   = ikeList(t, "aes128gcm16-prfsha256-x25519", "aes128-sha256-x25519")
+		esp   = espList(t, "aes128gcm16-x25519-esn", "aes128-sha256-x25519-esn")
 		proto = map[bool]message.Protocol{true: message.ProtoIKE, false: message.ProtoESP}
 	)
 	tests := map[string]struct {
@@ -131,30 +133,40 @@ func TestCVE_2016_5391(t *testing.T) {
 		ts  []message.Transform
 		ok  bool
 	}{
-		"complete":                    {true, []message.Transform{encr, prf, dh}, true},
-		"INTEG NONE":                  {true, []message.Transform{encr, tr(message.TransformInteg, 0, 0), prf, dh}, true},
-		"INTEG NONE or HMAC":          {true, []message.Transform{encr, tr(message.TransformInteg, 12, 0), tr(message.TransformInteg, 0, 0), prf, dh}, true},
-		"AEAD with INTEG":             {true, []message.Transform{encr, tr(message.TransformInteg, 12, 0), prf, dh}, false},
-		"unknown beside known":        {true, []message.Transform{tr(message.TransformEncr, 9999, 0), encr, tr(message.TransformPRF, 9999, 0), prf, tr(message.TransformKE, 1025, 0), dh}, true},
-		"no ENCR":                     {true, []message.Transform{prf, dh}, false},
-		"no PRF":                      {true, []message.Transform{encr, dh}, false},
-		"no DH":                       {true, []message.Transform{encr, prf}, false},
-		"DH NONE":                     {true, []message.Transform{encr, prf, tr(message.TransformKE, 0, 0)}, false},
-		"nothing":                     {true, nil, false},
-		"key length omitted":          {true, []message.Transform{tr(message.TransformEncr, gcm, 0), prf, dh}, false},
-		"key length wrong":            {true, []message.Transform{tr(message.TransformEncr, gcm, 127), prf, dh}, false},
-		"key length and more":         {true, []message.Transform{tr(message.TransformEncr, gcm, 128, attr), prf, dh}, false},
-		"key length of a prf":         {true, []message.Transform{encr, tr(message.TransformPRF, 5, 256), dh}, false},
-		"attribute of a group":        {true, []message.Transform{encr, prf, tr(message.TransformKE, 31, 0, attr)}, false},
-		"unknown type":                {true, []message.Transform{encr, prf, dh, tr(241, 1, 0)}, false},
-		"additional key exchange":     {true, []message.Transform{encr, prf, dh, tr(message.TransformAddKE1, 36, 0)}, false},
-		"ESN in IKE":                  {true, []message.Transform{encr, prf, dh, esn}, false},
-		"ESP complete":                {false, []message.Transform{encr, dh, esn}, true},
-		"ESP, INTEG NONE":             {false, []message.Transform{encr, tr(message.TransformInteg, 0, 0), dh, esn}, true},
-		"ESP without ESN":             {false, []message.Transform{encr, dh}, false},
-		"ESP with PRF":                {false, []message.Transform{encr, prf, dh, esn}, false},
-		"ESP NULL":                    {false, []message.Transform{tr(message.TransformEncr, 11, 0), dh, esn}, false},
-		"ESP, ENCR without integrity": {false, []message.Transform{tr(message.TransformEncr, 12, 128), dh, esn}, false},
+		"complete":                     {true, []message.Transform{encr, prf, dh}, true},
+		"INTEG NONE":                   {true, []message.Transform{encr, tr(message.TransformInteg, 0, 0), prf, dh}, true},
+		"INTEG NONE or HMAC":           {true, []message.Transform{encr, tr(message.TransformInteg, 12, 0), tr(message.TransformInteg, 0, 0), prf, dh}, true},
+		"AEAD with INTEG":              {true, []message.Transform{encr, tr(message.TransformInteg, 12, 0), prf, dh}, false},
+		"unknown beside known":         {true, []message.Transform{tr(message.TransformEncr, 9999, 0), encr, tr(message.TransformPRF, 9999, 0), prf, tr(message.TransformKE, 1025, 0), dh}, true},
+		"no ENCR":                      {true, []message.Transform{prf, dh}, false},
+		"no PRF":                       {true, []message.Transform{encr, dh}, false},
+		"no DH":                        {true, []message.Transform{encr, prf}, false},
+		"DH NONE":                      {true, []message.Transform{encr, prf, tr(message.TransformKE, 0, 0)}, false},
+		"nothing":                      {true, nil, false},
+		"key length omitted":           {true, []message.Transform{tr(message.TransformEncr, gcm, 0), prf, dh}, false},
+		"key length wrong":             {true, []message.Transform{tr(message.TransformEncr, gcm, 127), prf, dh}, false},
+		"key length and more":          {true, []message.Transform{tr(message.TransformEncr, gcm, 128, attr), prf, dh}, false},
+		"key length of a prf":          {true, []message.Transform{encr, tr(message.TransformPRF, 5, 256), dh}, false},
+		"attribute of a group":         {true, []message.Transform{encr, prf, tr(message.TransformKE, 31, 0, attr)}, false},
+		"unknown type":                 {true, []message.Transform{encr, prf, dh, tr(241, 1, 0)}, false},
+		"additional key exchange":      {true, []message.Transform{encr, prf, dh, tr(message.TransformAddKE1, 36, 0)}, false},
+		"ESN in IKE":                   {true, []message.Transform{encr, prf, dh, esn}, false},
+		"ESP complete":                 {false, []message.Transform{encr, dh, esn}, true},
+		"ESP, INTEG NONE":              {false, []message.Transform{encr, tr(message.TransformInteg, 0, 0), dh, esn}, true},
+		"ESP without ESN":              {false, []message.Transform{encr, dh}, false},
+		"ESP with PRF":                 {false, []message.Transform{encr, prf, dh, esn}, false},
+		"ESP NULL":                     {false, []message.Transform{tr(message.TransformEncr, 11, 0), dh, esn}, false},
+		"ESP, ENCR without integrity":  {false, []message.Transform{cbc, dh, esn}, false},
+		"CBC":                          {true, []message.Transform{cbc, hmac, prf, dh}, true},
+		"CBC, INTEG NONE":              {true, []message.Transform{cbc, tr(message.TransformInteg, 0, 0), prf, dh}, false},
+		"CBC, other INTEG":             {true, []message.Transform{cbc, tr(message.TransformInteg, 2, 0), prf, dh}, false},
+		"CBC, INTEG with an attribute": {true, []message.Transform{cbc, tr(message.TransformInteg, 12, 256), prf, dh}, false},
+		"CBC, both":                    {true, []message.Transform{cbc, tr(message.TransformInteg, 0, 0), hmac, prf, dh}, true},
+		"CBC first, AEAD second":       {true, []message.Transform{cbc, encr, hmac, prf, dh}, true},
+		"CBC unusable, AEAD second":    {true, []message.Transform{cbc, encr, prf, dh}, true},
+		"ESP, CBC":                     {false, []message.Transform{cbc, hmac, dh, esn}, true},
+		"additional NONE":              {true, []message.Transform{encr, prf, dh, tr(message.TransformAddKE7, 0, 0)}, true},
+		"type after the additional":    {true, []message.Transform{encr, prf, dh, tr(message.TransformAddKE7+1, 0, 0)}, false},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -270,9 +282,9 @@ func TestVerify(t *testing.T) {
 // TestErrorNamesBothSets: who reads the log can see what does not fit.
 func TestErrorNamesBothSets(t *testing.T) {
 	sa := Offer(ikeList(t, "aes128gcm16-prfsha256-x25519"), nil)
-	sa.Proposals[0].Transforms = append(sa.Proposals[0].Transforms, tr(message.TransformEncr, 12, 256), tr(message.TransformInteg, 12, 0))
+	sa.Proposals[0].Transforms = append(sa.Proposals[0].Transforms, tr(message.TransformEncr, 12, 256), tr(message.TransformInteg, 12, 0), tr(message.TransformEncr, 13, 256))
 	_, err := Select(sa, ikeList(t, "aes256gcm16-prfsha384-ecp384"), 0)
-	for _, want := range []string{"IKE:aes128gcm16-prfsha256-x25519-ENCR_AES_CBC_256-AUTH_HMAC_SHA2_256_128", "IKE:aes256gcm16-prfsha384-ecp384"} {
+	for _, want := range []string{"IKE:aes128gcm16-prfsha256-x25519-aes256-sha256-ENCR_AES_CTR_256", "IKE:aes256gcm16-prfsha384-ecp384"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v does not name %s", err, want)
 		}
@@ -285,6 +297,7 @@ func TestSelectProperties(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		gen := rapid.Custom(func(rt *rapid.T) Proposal {
 			d := DefaultIKE()[0]
+			more := []message.DHGroup{message.MLKEM768, message.DHX25519, message.DHNone}
 			some := func(n int) []int {
 				return rapid.Permutation(seq(n)).Draw(rt, "order")[:rapid.IntRange(1, n).Draw(rt, "n")]
 			}
@@ -297,6 +310,11 @@ func TestSelectProperties(t *testing.T) {
 			}
 			for _, i := range some(len(d.DH)) {
 				p.DH = append(p.DH, d.DH[i])
+			}
+			for i := range rapid.IntRange(0, 2).Draw(rt, "additional") {
+				for _, j := range some(len(more)) {
+					p.AddKE[2*i] = append(p.AddKE[2*i], more[j])
+				}
 			}
 			return p
 		})
@@ -326,6 +344,13 @@ func seq(n int) (s []int) {
 	return s
 }
 
+func orNone(l []message.DHGroup) []message.DHGroup {
+	if len(l) == 0 {
+		return []message.DHGroup{message.DHNone}
+	}
+	return l
+}
+
 // slowSelect tries every combination of what was offered, in order, against
 // every own proposal.
 func slowSelect(offered, own []Proposal) (Choice, bool) {
@@ -334,8 +359,15 @@ func slowSelect(offered, own []Proposal) (Choice, bool) {
 			for _, e := range o.Encr {
 				for _, p := range o.PRF {
 					for _, d := range o.DH {
-						if slices.Contains(w.Encr, e) && slices.Contains(w.PRF, p) && slices.Contains(w.DH, d) {
-							return Choice{Number: uint8(n + 1), Protocol: message.ProtoIKE, Encr: e, PRF: p, DH: d}, true
+						for _, k1 := range orNone(o.AddKE[0]) {
+							for _, k3 := range orNone(o.AddKE[2]) {
+								ok := slices.Contains(w.Encr, e) && slices.Contains(w.PRF, p) && slices.Contains(w.DH, d) &&
+									slices.Contains(orNone(w.AddKE[0]), k1) && slices.Contains(orNone(w.AddKE[2]), k3)
+								if ok && k1 != d && k3 != d && (k1 != k3 || k1 == message.DHNone) {
+									return Choice{Number: uint8(n + 1), Protocol: message.ProtoIKE, Encr: e, PRF: p, DH: d,
+										AddKE: [MaxAddKE]message.DHGroup{0: k1, 2: k3}}, true
+								}
+							}
 						}
 					}
 				}

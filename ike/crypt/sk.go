@@ -1,7 +1,6 @@
 package crypt
 
 import (
-	"crypto/cipher"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -13,21 +12,15 @@ import (
 // it is dropped and changes nothing.
 var ErrAuth = errors.New("ike/crypt: integrity check failed")
 
-// ErrNotProtected means that a message has no SK payload to open.
+// ErrNotProtected means that a message has no SK or SKF payload to open.
 var ErrNotProtected = errors.New("ike/crypt: message is not protected")
 
-// An SK protects the messages of one IKE SA for one of its ends, as RFC 5282
-// tells it for AEADs. It is not for concurrent use.
+// An SK protects the messages of one IKE SA for one of its ends. It is not for
+// concurrent use.
 type SK struct {
 	redacted
 	keys    Keys
-	out, in direction
-	iv      uint64 // of the next message sent: a counter, so that none comes twice
-}
-
-type direction struct {
-	aead cipher.AEAD
-	salt [saltLen]byte
+	out, in guard
 }
 
 // NewSK makes the SK of the original initiator of the IKE SA, or else of its
@@ -36,11 +29,12 @@ func NewSK(k Keys, initiator bool) (*SK, error) {
 	if err := k.usable(); err != nil {
 		return nil, err
 	}
-	i, err := newDirection(k.m().choice.Encr, k.m().ei)
+	m := k.m()
+	i, err := newGuard(m.choice, m.ei, m.ai)
 	if err != nil {
 		return nil, err
 	}
-	r, err := newDirection(k.m().choice.Encr, k.m().er)
+	r, err := newGuard(m.choice, m.er, m.ar)
 	if err != nil {
 		return nil, err
 	}
@@ -50,21 +44,10 @@ func NewSK(k Keys, initiator bool) (*SK, error) {
 	return &SK{keys: k, out: r, in: i}, nil
 }
 
-func newDirection(e Encr, keymat Secret) (d direction, err error) {
-	var salt []byte
-	d.aead, salt, err = e.aead(keymat)
-	copy(d.salt[:], salt)
-	return d, err
-}
-
-func (d direction) nonce(iv []byte) []byte {
-	return append(d.salt[:len(d.salt):len(d.salt)], iv...)
-}
-
-// skHead is the generic header of an SK payload; Pad Length follows the payloads.
 const (
-	skHead  = 4
-	padLen  = 1
+	skHead  = 4 // the generic header of an SK payload
+	skfHead = 8 // that of an SKF payload with Fragment Number and Total Fragments
+	padLen  = 1 // Pad Length follows payloads and padding
 	maxSize = 65535
 )
 
@@ -75,26 +58,57 @@ func (s *SK) Seal(h message.Header, ps []message.Payload) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.seal(h, message.FirstType(ps), append(plain, 0)) // no padding, Pad Length 0
+	return s.seal(h, piece{first: message.FirstType(ps), data: plain})
 }
 
-// seal protects plain, which ends with padding and Pad Length.
-func (s *SK) seal(h message.Header, first message.PayloadType, plain []byte) ([]byte, error) {
+// A piece is what goes into one datagram: all payloads of a message, or, where
+// total is not 0, a fragment of them (RFC 7383, Section 2.5).
+type piece struct {
+	first         message.PayloadType // of the payloads; none but in the first fragment
+	number, total uint16
+	data          []byte
+}
+
+// pad appends zero padding and its length.
+func (g guardSizes) pad(data []byte) []byte {
+	n := g.padding(len(data))
+	return append(append(data[:len(data):len(data)], make([]byte, n)...), byte(n))
+}
+
+func (s *SK) seal(h message.Header, p piece) ([]byte, error) {
+	g := s.out.sizes()
+	p.data = g.pad(p.data)
+	return s.sealPadded(h, p)
+}
+
+// sealPadded protects a piece that ends with padding and Pad Length.
+func (s *SK) sealPadded(h message.Header, p piece) ([]byte, error) {
 	if err := s.keys.usable(); err != nil {
 		return nil, err
 	}
-	size := message.HeaderLen + skHead + ivLen + len(plain) + icvLen
+	g, head := s.out.sizes(), skHead
+	h.Next = message.PayloadSK
+	if p.total > 0 {
+		h.Next, head = message.PayloadSKF, skfHead
+	}
+	size := message.HeaderLen + head + g.iv + len(p.data) + g.icv
 	if size > maxSize {
 		return nil, fmt.Errorf("ike/crypt: message of %d octets: %w", size, message.ErrTooLong)
 	}
-	h.Next, h.Length = message.PayloadSK, uint32(size)
-	b := h.Append(make([]byte, 0, size))
-	b = append(b, byte(first), 0)
+	h.Length = uint32(size)
+	b := h.Append(make([]byte, 0, size+2*g.icv)) // an HMAC is cut to its ICV
+	b = append(b, byte(p.first), 0)
 	b = binary.BigEndian.AppendUint16(b, uint16(size-message.HeaderLen))
-	aad := len(b)
-	b = binary.BigEndian.AppendUint64(b, s.iv)
-	s.iv++
-	return s.out.aead.Seal(b, s.out.nonce(b[aad:]), plain, b[:aad]), nil
+	if p.total > 0 {
+		b = binary.BigEndian.AppendUint16(b, p.number)
+		b = binary.BigEndian.AppendUint16(b, p.total)
+	}
+	at := len(b)
+	b, err := s.out.nextIV(b)
+	if err != nil {
+		return nil, fmt.Errorf("ike/crypt: %w", err)
+	}
+	return s.out.seal(b, at, p.data), nil
 }
 
 // Open checks and decrypts the SK payload of a message that message.Parse made,
@@ -102,34 +116,47 @@ func (s *SK) seal(h message.Header, first message.PayloadType, plain []byte) ([]
 // *message.ParseError is about an authentic message with malformed contents.
 // Payloads beside SK are covered by the check but not returned.
 func (s *SK) Open(m *message.Message) ([]message.Payload, error) {
-	e, ok := message.Get[*message.Encrypted](m.Payloads)
-	if !ok {
-		return nil, ErrNotProtected
-	}
-	plain, err := s.open(m.Raw, e.Offset, e.Data)
+	p, err := s.OpenPlain(m)
 	if err != nil {
 		return nil, err
 	}
-	return message.ParsePayloads(e.Next, plain)
+	return message.ParsePayloads(p.Next, p.Data)
 }
 
-// open returns what is before the padding. The associated data ends where the
-// encrypted data begins (RFC 5282, Section 5.1).
-func (s *SK) open(raw []byte, aad int, data []byte) ([]byte, error) {
+// A Plain is what was inside the SK payload of a message: payloads, the first of
+// which is of type Next, before they are parsed.
+type Plain struct {
+	Next message.PayloadType
+	Data []byte
+}
+
+// OpenPlain is Open without the parsing.
+func (s *SK) OpenPlain(m *message.Message) (Plain, error) {
+	e, ok := message.Get[*message.Encrypted](m.Payloads)
+	if !ok {
+		return Plain{}, ErrNotProtected
+	}
+	data, err := s.open(m.Raw, e.Offset)
+	return Plain{e.Next, data}, err
+}
+
+// open returns what is before the padding of a message whose encrypted part
+// begins at at.
+func (s *SK) open(raw []byte, at int) ([]byte, error) {
 	if err := s.keys.usable(); err != nil {
 		return nil, err
 	}
-	if len(data) < ivLen+padLen+icvLen || aad > len(raw) {
+	if at > len(raw) {
 		return nil, ErrAuth
 	}
-	plain, err := s.in.aead.Open(nil, s.in.nonce(data[:ivLen]), data[ivLen:], raw[:aad])
-	if err != nil {
+	plain, ok := s.in.open(raw, at)
+	if !ok {
 		return nil, ErrAuth
 	}
 	n := len(plain) - padLen
-	pad := int(plain[n])
-	if pad > n {
-		return nil, &message.ParseError{Payload: message.PayloadSK, Offset: len(raw) - icvLen - padLen, Err: message.ErrLength}
+	if n < 0 || int(plain[n]) > n {
+		icv := s.in.sizes().icv
+		return nil, &message.ParseError{Payload: message.PayloadSK, Offset: len(raw) - icv - padLen, Err: message.ErrLength}
 	}
-	return plain[:n-pad], nil
+	return plain[:n-int(plain[n])], nil
 }

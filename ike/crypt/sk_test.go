@@ -2,7 +2,6 @@ package crypt
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"testing"
 
@@ -23,16 +22,20 @@ func TestRFC7634(t *testing.T) {
 	if n := message.GetNotify(ps, message.SetWindowSize); len(ps) != 1 || n == nil || !bytes.Equal(n.Data, []byte{0, 0, 0, 10}) {
 		t.Errorf("payloads %+v", ps)
 	}
-	i.iv = binary.BigEndian.Uint64(v.IV)
+	setIV(i.out, v.IV)
 	if b := must(i.Seal(m.Header, ps)); !bytes.Equal(b, v.Message) {
 		t.Errorf("sealed to %x", b)
 	}
 }
 
+func gcm128() Choice {
+	return Choice{Encr: Encr{message.EncrAESGCM16, 128}, PRF: message.PRFHMACSHA256}
+}
+
 // pair are the two ends of a fresh IKE SA.
-func pair(t testing.TB, e Encr) (i, r *SK) {
+func pair(t testing.TB, c Choice) (i, r *SK) {
 	t.Helper()
-	k := must(DeriveKeys(Choice{Encr: e, PRF: message.PRFHMACSHA256}, KeyInput{
+	k := must(DeriveKeys(c, KeyInput{
 		Ni: make([]byte, 16), Nr: make([]byte, 16), SPIi: 1, SPIr: 2, Shared: Secret("x"),
 	}))
 	return must(NewSK(k, true)), must(NewSK(k, false))
@@ -42,8 +45,8 @@ func pair(t testing.TB, e Encr) (i, r *SK) {
 // wants no IV twice.
 func TestSeal(t *testing.T) {
 	h := message.Header{SPIi: 1, SPIr: 2, Exchange: message.Informational}
-	for _, e := range append(defaultEncr(), Encr{message.EncrAESGCM16, 192}) {
-		i, r := pair(t, e)
+	for _, c := range suites() {
+		i, r := pair(t, c)
 		seen := map[string]bool{}
 		for n := range 40 {
 			var ps []message.Payload
@@ -56,12 +59,12 @@ func TestSeal(t *testing.T) {
 				raw := bytes.Clone(b)
 				got, err := x.to.Open(m)
 				if err != nil || len(got) != len(ps) || !bytes.Equal(m.Raw, raw) {
-					t.Fatalf("%v: %v, %+v", e, err, got)
+					t.Fatalf("%v: %v, %+v", c, err, got)
 				}
 				if x.from == i {
-					iv := string(get[*message.Encrypted](t, m.Payloads).Data[:ivLen])
+					iv := string(get[*message.Encrypted](t, m.Payloads).Data[:i.out.sizes().iv])
 					if seen[iv] {
-						t.Errorf("%v: IV %x twice", e, iv)
+						t.Errorf("%v: IV %x twice", c, iv)
 					}
 					seen[iv] = true
 				}
@@ -71,7 +74,7 @@ func TestSeal(t *testing.T) {
 }
 
 func TestSealTooLong(t *testing.T) {
-	i, _ := pair(t, Encr{message.EncrAESGCM16, 128})
+	i, _ := pair(t, gcm128())
 	big := &message.VendorID{Data: make([]byte, 65000)}
 	if _, err := i.Seal(message.Header{}, []message.Payload{big}); err != nil {
 		t.Error(err)
@@ -81,65 +84,77 @@ func TestSealTooLong(t *testing.T) {
 	}
 }
 
-// TestOpenPadding: any padding that fits is good (RFC 5282, Section 3), one that
-// does not fit is an error of an authentic message.
+// TestOpenPadding: any padding that fits is good (RFC 5282, Section 3; RFC 7296,
+// Section 3.14), one that does not fit is an error of an authentic message.
 func TestOpenPadding(t *testing.T) {
 	h := message.Header{SPIi: 1, SPIr: 2, Exchange: message.Informational}
-	i, r := pair(t, Encr{message.EncrAESGCM16, 128})
-	for pad := range 256 {
-		plain := append(make([]byte, pad), byte(pad))
-		m := must(message.Parse(must(i.seal(h, message.PayloadNone, plain))))
-		if ps, err := r.Open(m); err != nil || len(ps) != 0 {
-			t.Errorf("%d octets of padding: %v", pad, err)
-		}
-		if pad == 255 {
-			continue
-		}
-		plain[pad]++
-		m = must(message.Parse(must(i.seal(h, message.PayloadNone, plain))))
-		var pe *message.ParseError
-		if _, err := r.Open(m); !errors.As(err, &pe) || errors.Is(err, ErrAuth) {
-			t.Errorf("%d octets of padding said to be %d: %v", pad, pad+1, err)
+	for _, c := range suites() {
+		i, r := pair(t, c)
+		for pad := i.out.sizes().block - 1; pad < 256; pad += i.out.sizes().block {
+			plain := append(make([]byte, pad), byte(pad))
+			m := must(message.Parse(must(i.sealPadded(h, piece{data: plain}))))
+			if ps, err := r.Open(m); err != nil || len(ps) != 0 {
+				t.Errorf("%v: %d octets of padding: %v", c, pad, err)
+			}
+			if pad == 255 {
+				continue
+			}
+			plain[pad]++
+			m = must(message.Parse(must(i.sealPadded(h, piece{data: plain}))))
+			var pe *message.ParseError
+			if _, err := r.Open(m); !errors.As(err, &pe) || errors.Is(err, ErrAuth) {
+				t.Errorf("%v: %d octets of padding said to be %d: %v", c, pad, pad+1, err)
+			}
 		}
 	}
 }
 
-// TestOpenShort: an SK payload too short for IV, Pad Length and ICV.
+// TestOpenShort: an SK or SKF payload too short for IV, Pad Length and ICV, or
+// whose ciphertext is no number of blocks.
 func TestOpenShort(t *testing.T) {
-	_, r := pair(t, Encr{message.EncrAESGCM16, 128})
-	for n := range ivLen + padLen + icvLen {
-		m := message.Message{Header: message.Header{SPIi: 1}, Payloads: []message.Payload{&message.Encrypted{Data: make([]byte, n)}}}
-		if _, err := r.Open(must(message.Parse(must(m.Marshal())))); !errors.Is(err, ErrAuth) {
-			t.Errorf("%d octets: %v", n, err)
+	for _, c := range suites() {
+		_, r := pair(t, c)
+		for n := range r.in.sizes().sealed(40) {
+			for _, p := range []message.Payload{&message.Encrypted{Data: make([]byte, n)}, &message.EncryptedFragment{Number: 1, Total: 2, Data: make([]byte, n)}} {
+				m := message.Message{Header: message.Header{SPIi: 1}, Payloads: []message.Payload{p}}
+				if err := openAny(r, must(message.Parse(must(m.Marshal())))); !errors.Is(err, ErrAuth) {
+					t.Errorf("%v: %d octets: %v", c, n, err)
+				}
+			}
 		}
-	}
-	i, r := pair(t, Encr{message.EncrAESGCM16, 128})
-	empty := must(i.seal(message.Header{SPIi: 1, SPIr: 2}, message.PayloadNone, nil))
-	if _, err := r.Open(must(message.Parse(empty))); err == nil {
-		t.Error("authentic, but without Pad Length: opened")
-	}
-	m := message.Message{Header: message.Header{SPIi: 1}}
-	if _, err := r.Open(&m); !errors.Is(err, ErrNotProtected) {
-		t.Errorf("no SK: %v", err)
+		i, r := pair(t, c)
+		empty := must(i.sealPadded(message.Header{SPIi: 1, SPIr: 2}, piece{}))
+		var pe *message.ParseError
+		if err := openAny(r, must(message.Parse(empty))); !errors.As(err, &pe) {
+			t.Errorf("%v: authentic, but without Pad Length: %v", c, err)
+		}
+		m := message.Message{Header: message.Header{SPIi: 1}}
+		_, err := r.OpenFragment(&m)
+		if !errors.Is(openAny(r, &m), ErrNotProtected) || !errors.Is(err, ErrNotProtected) {
+			t.Errorf("%v: no SK: %v", c, err)
+		}
 	}
 }
 
 // TestOpenOuter: payloads before SK are covered by the ICV (RFC 5282, Section
-// 5.1) and are not among those returned.
+// 5.1; RFC 7296, Section 3.14) and are not among those returned.
 func TestOpenOuter(t *testing.T) {
-	i, r := pair(t, Encr{message.EncrAESGCM16, 128})
-	m := &message.Message{Header: message.Header{SPIi: 1, SPIr: 2}, Payloads: []message.Payload{
-		&message.VendorID{Data: []byte("outer")},
-		&message.Encrypted{Next: message.PayloadVendorID, Data: make([]byte, ivLen+4+padLen+icvLen)},
-	}}
-	b := must(m.Marshal())
-	aad := len(b) - ivLen - 4 - padLen - icvLen
-	i.out.aead.Seal(b[:aad+ivLen], i.out.nonce(b[aad:aad+ivLen]), []byte{0, 0, 0, 4, 0}, b[:aad])
-	if ps, err := r.Open(must(message.Parse(b))); err != nil || len(ps) != 1 {
-		t.Errorf("%v, %+v", err, ps)
-	}
-	b[message.HeaderLen+5] ^= 1
-	if _, err := r.Open(must(message.Parse(b))); !errors.Is(err, ErrAuth) {
-		t.Errorf("outer payload changed: %v", err)
+	for _, c := range suites() {
+		i, r := pair(t, c)
+		g, plain := i.out.sizes(), []byte{0, 0, 0, 4}
+		m := &message.Message{Header: message.Header{SPIi: 1, SPIr: 2}, Payloads: []message.Payload{
+			&message.VendorID{Data: []byte("outer")},
+			&message.Encrypted{Next: message.PayloadVendorID, Data: make([]byte, g.sealed(len(plain)))},
+		}}
+		b := must(m.Marshal())
+		at := len(b) - g.sealed(len(plain))
+		b = i.out.seal(b[:at+g.iv], at, g.pad(plain))
+		if ps, err := r.Open(must(message.Parse(b))); err != nil || len(ps) != 1 {
+			t.Errorf("%v: %v, %+v", c, err, ps)
+		}
+		b[message.HeaderLen+5] ^= 1
+		if _, err := r.Open(must(message.Parse(b))); !errors.Is(err, ErrAuth) {
+			t.Errorf("%v: outer payload changed: %v", c, err)
+		}
 	}
 }

@@ -76,8 +76,10 @@ func again(t *testing.T, first PayloadType, ps []Payload, inner bool) {
 
 // FuzzParse takes any datagram.
 func FuzzParse(f *testing.F) {
-	for _, b := range traceMessages(f, "../crypt/testdata/psk-gcm256-esn.json") {
-		f.Add(b)
+	for _, file := range []string{"psk-gcm256-esn", "rsa-cbc-sha512-modp"} { // the latter has fragments
+		for _, b := range traceMessages(f, "../crypt/testdata/"+file+".json") {
+			f.Add(b)
+		}
 	}
 	b, err := os.ReadFile("testdata/openiked/valid_packet.bin")
 	if err != nil {

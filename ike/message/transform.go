@@ -44,6 +44,9 @@ const (
 	EncrNull             EncrID = 11
 	EncrAESCBC           EncrID = 12
 	EncrAESCTR           EncrID = 13
+	EncrAESCCM8          EncrID = 14
+	EncrAESCCM12         EncrID = 15
+	EncrAESCCM16         EncrID = 16
 	EncrAESGCM8          EncrID = 18
 	EncrAESGCM12         EncrID = 19
 	EncrAESGCM16         EncrID = 20
@@ -61,6 +64,12 @@ func (id EncrID) String() string {
 		s = "ENCR_AES_CBC"
 	case EncrAESCTR:
 		s = "ENCR_AES_CTR"
+	case EncrAESCCM8:
+		s = "ENCR_AES_CCM_8"
+	case EncrAESCCM12:
+		s = "ENCR_AES_CCM_12"
+	case EncrAESCCM16:
+		s = "ENCR_AES_CCM_16"
 	case EncrAESGCM8:
 		s = "ENCR_AES_GCM_8"
 	case EncrAESGCM12:
@@ -128,10 +137,12 @@ func (id IntegID) String() string {
 	return name(s, "INTEG", uint64(id))
 }
 
-// A DHGroup names a key exchange method, transform type 4.
+// A DHGroup names a key exchange method, transform type 4 and the types of
+// additional key exchanges, which share its numbers (RFC 9370, Section 2.2.1).
 type DHGroup uint16
 
-// Key exchange methods of RFC 7296, RFC 3526, RFC 5903, RFC 8031.
+// Key exchange methods of RFC 7296, RFC 3526, RFC 5903, RFC 8031 and
+// draft-ietf-ipsecme-ikev2-mlkem.
 const (
 	DHNone     DHGroup = 0
 	DHMODP1024 DHGroup = 2
@@ -143,6 +154,9 @@ const (
 	DHECP521   DHGroup = 21
 	DHX25519   DHGroup = 31
 	DHX448     DHGroup = 32
+	MLKEM512   DHGroup = 35
+	MLKEM768   DHGroup = 36
+	MLKEM1024  DHGroup = 37
 )
 
 func (g DHGroup) String() string {
@@ -168,6 +182,12 @@ func (g DHGroup) String() string {
 		s = "CURVE_25519"
 	case DHX448:
 		s = "CURVE_448"
+	case MLKEM512:
+		s = "ML_KEM_512"
+	case MLKEM768:
+		s = "ML_KEM_768"
+	case MLKEM1024:
+		s = "ML_KEM_1024"
 	}
 	return name(s, "KE", uint64(g))
 }
