@@ -31,6 +31,7 @@ type candidate struct {
 	natt    bool
 	encap   packet.Encap
 	peerNAT bool
+	support support
 	sendID  uint32
 	out     *exchange
 }
@@ -39,7 +40,7 @@ type candidate struct {
 func (s *session) candidate() *candidate {
 	sa := s.cur
 	return &candidate{spiR: sa.spiR, choice: sa.choice, keys: sa.keys, sk: sa.sk, half: s.half,
-		path: s.path, natt: s.natt, encap: s.encap, peerNAT: s.peerNAT, sendID: sa.sendID, out: sa.out}
+		path: s.path, natt: s.natt, encap: s.encap, peerNAT: s.peerNAT, support: s.support, sendID: sa.sendID, out: sa.out}
 }
 
 // assume makes c the one in use.
@@ -47,7 +48,7 @@ func (s *session) assume(c *candidate) {
 	sa := s.cur
 	sa.state = saHalf
 	sa.spiR, sa.choice, sa.keys, sa.sk, sa.sendID, sa.out = c.spiR, c.choice, c.keys, c.sk, c.sendID, c.out
-	s.half, s.path, s.natt, s.encap, s.peerNAT = c.half, c.path, c.natt, c.encap, c.peerNAT
+	s.half, s.path, s.natt, s.encap, s.peerNAT, s.support = c.half, c.path, c.natt, c.encap, c.peerNAT, c.support
 }
 
 // drop forgets a candidate that is not in use.
@@ -109,7 +110,7 @@ func (s *session) newCandidate(m *message.Message) (*candidate, error) {
 	if choice.DH != i.ke.Group() || in.ke.Group != choice.DH {
 		return nil, fmt.Errorf("its answer mixes the groups %v, %v and %v", i.ke.Group(), choice.DH, in.ke.Group)
 	}
-	c := &candidate{spiR: m.SPIr, choice: choice, path: s.initPath(), sendID: 1,
+	c := &candidate{spiR: m.SPIr, choice: choice, path: s.initPath(), sendID: 1, support: supportOf(m.Payloads),
 		half: &halfState{ni: i.ni, nr: slices.Clone(in.nonce), initMsg: i.request, respMsg: m.Raw}}
 	if err := c.encapsulate(s, detectNAT(m.Payloads, s.cur.spiI, m.SPIr, c.path)); err != nil {
 		return nil, err
@@ -163,7 +164,7 @@ func (c *candidate) encapsulate(s *session, nat natView) error {
 // choose brings the candidate into use that d is an answer to.
 func (e *Engine) choose(sa *ikeSA, d Datagram, h message.Header) {
 	s := sa.sess
-	if len(s.others) == 0 || !h.IsResponse() || h.Exchange != message.IKEAuth {
+	if len(s.others) == 0 || !h.IsResponse() || h.Exchange != message.IKEAuth && h.Exchange != message.IKEIntermediate {
 		return
 	}
 	m, err := message.Parse(d.Data)
@@ -180,9 +181,11 @@ func (e *Engine) choose(sa *ikeSA, d Datagram, h message.Header) {
 }
 
 func opens(sk *crypt.SK, m *message.Message) bool {
-	_, err := sk.Open(m)
-	var bad *message.ParseError
-	return err == nil || errors.As(err, &bad)
+	_, err := sk.OpenPlain(m)
+	if message.Count(m.Payloads, message.PayloadSKF) > 0 {
+		_, err = sk.OpenFragment(m)
+	}
+	return err == nil || openError(err) != errUnauthentic
 }
 
 // nextCandidate drops the one in use, which proved false, for another, and

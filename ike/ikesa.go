@@ -35,9 +35,11 @@ type ikeSA struct {
 	out    *exchange
 	queue  []task
 
-	recvID  uint32            // of the next request of the peer
-	lastReq [sha256.Size]byte // its previous one, for which resp is the answer
-	resp    []byte
+	recvID   uint32            // of the next request of the peer
+	part     *reassembly       // the fragments of it that are there
+	lastReq  [sha256.Size]byte // its previous one, or the first fragment of that
+	lastKind message.ExchangeType
+	resp     [][]byte // the answer to lastReq, in datagrams
 
 	initKey             *initKey // in Engine.inits
 	peerNonce, ownNonce []byte   // of the rekey that made it
@@ -78,11 +80,16 @@ func (sa *ikeSA) setKeys(c crypt.Choice, k crypt.Keys) error {
 	return nil
 }
 
-// seal protects ps as a message of sa.
-func (sa *ikeSA) seal(kind message.ExchangeType, id uint32, response bool, ps []message.Payload) ([]byte, error) {
-	return sa.sk.Seal(message.Header{
+// protect makes ps a message of sa, in fragments if it is too long for its
+// path.
+func (e *Engine) protect(sa *ikeSA, kind message.ExchangeType, id uint32, response bool, ps []message.Payload) ([][]byte, error) {
+	p, err := crypt.PlainOf(ps)
+	if err != nil {
+		return nil, err
+	}
+	return sa.sk.SealFragments(message.Header{
 		SPIi: sa.spiI, SPIr: sa.spiR, Exchange: kind, Flags: sa.flags(response), MessageID: id,
-	}, ps)
+	}, p, e.fragmentSize(sa.sess, len(p.Data)))
 }
 
 // newSA adds an IKE SA to the session. spi is this node's.
@@ -116,7 +123,7 @@ func (e *Engine) closeSA(sa *ikeSA, now time.Time) {
 	s := sa.sess
 	s.sas = slices.DeleteFunc(s.sas, func(o *ikeSA) bool { return o == sa })
 	out, queue := sa.out, sa.queue
-	sa.out, sa.queue, sa.state = nil, nil, saClosed
+	sa.out, sa.queue, sa.part, sa.state = nil, nil, nil, saClosed
 	if out != nil {
 		out.task.dropped(e, sa, now)
 	}

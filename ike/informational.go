@@ -137,9 +137,9 @@ func (e *Engine) lastWord(s *session) {
 	if !waits || sa.sk == nil {
 		return
 	}
-	data, err := sa.seal(message.Informational, sa.sendID, false, []message.Payload{&message.Delete{Protocol: message.ProtoIKE}})
+	data, err := e.protect(sa, message.Informational, sa.sendID, false, []message.Payload{&message.Delete{Protocol: message.ProtoIKE}})
 	if err == nil {
-		e.send(s.path, s.natt, data)
+		e.sendAll(s.path, s.natt, data)
 	}
 }
 

@@ -111,13 +111,13 @@ func (e *Engine) sendInit(s *session, now time.Time) error {
 		&message.Nonce{Data: i.ni})
 	m := message.Message{
 		Header:   message.Header{SPIi: sa.spiI, Exchange: message.IKESAInit, Flags: message.FlagInitiator},
-		Payloads: append(ps, nat...),
+		Payloads: slices.Concat(ps, nat, s.offers().notifies()),
 	}
 	if i.request, err = m.Marshal(); err != nil {
 		return err
 	}
 	i.rounds++
-	e.transmit(sa, &exchange{kind: message.IKESAInit, task: initTask{}, data: i.request}, now)
+	e.transmit(sa, &exchange{kind: message.IKESAInit, task: initTask{}, data: [][]byte{i.request}}, now)
 	sa.sendID = 1
 	return nil
 }

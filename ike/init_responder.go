@@ -99,7 +99,7 @@ func (e *Engine) refuseInit(d Datagram, err error, now time.Time) {
 }
 
 // chooseInit picks the algorithms that the first fitting AcceptConfig allows.
-func (e *Engine) chooseInit(offer *message.SA, local netip.Addr) (crypt.Choice, []Proposal, error) {
+func (e *Engine) chooseInit(offer *message.SA, local netip.Addr, knows support) (crypt.Choice, []Proposal, error) {
 	err := crypt.ErrNoProposal
 	var own []Proposal
 	for i := range e.opt.Accept {
@@ -107,8 +107,12 @@ func (e *Engine) chooseInit(offer *message.SA, local netip.Addr) (crypt.Choice, 
 		if !a.serves(local) {
 			continue
 		}
+		accepted := a.IKE
+		if !knows.intermediate { // nor then additional key exchanges
+			accepted = crypt.WithoutAddKE(accepted)
+		}
 		own = append(own, a.IKE...)
-		choice, selErr := crypt.Select(offer, a.IKE, 0)
+		choice, selErr := crypt.Select(offer, accepted, 0)
 		if selErr == nil {
 			return choice, a.IKE, nil
 		}
@@ -119,11 +123,13 @@ func (e *Engine) chooseInit(offer *message.SA, local netip.Addr) (crypt.Choice, 
 
 // acceptInit makes the half-open IKE SA, or refuses.
 func (e *Engine) acceptInit(d Datagram, m *message.Message, in initPayloads, key initKey, now time.Time) error {
-	choice, own, err := e.chooseInit(in.sa, d.Path.Local.Addr())
+	knows := supportOf(m.Payloads)
+	choice, own, err := e.chooseInit(in.sa, d.Path.Local.Addr(), knows)
 	if err != nil {
 		e.unprotected(d, m.Header, &message.Notify{Kind: message.NoProposalChosen})
 		return fmt.Errorf("%w: offered %s, acceptable %s", err, crypt.Describe(in.sa), proposalText(own))
 	}
+	knows.intermediate = len(choice.More()) > 0 // else there is no use for it
 	if in.ke.Group != choice.DH {
 		e.unprotected(d, m.Header, invalidKE(choice.DH))
 		return fmt.Errorf("key exchange is for %v, %v is wanted", in.ke.Group, choice.DH)
@@ -134,7 +140,7 @@ func (e *Engine) acceptInit(d Datagram, m *message.Message, in initPayloads, key
 		return err
 	}
 	defer shared.Wipe()
-	return e.openHalf(d, m, halfInput{choice, in.nonce, public, shared, key}, now)
+	return e.openHalf(d, m, halfInput{choice, knows, in.nonce, public, shared, key}, now)
 }
 
 func invalidKE(g message.DHGroup) *message.Notify {
@@ -142,11 +148,12 @@ func invalidKE(g message.DHGroup) *message.Notify {
 }
 
 type halfInput struct {
-	choice crypt.Choice
-	ni     []byte
-	public []byte
-	shared crypt.Secret
-	key    initKey
+	choice  crypt.Choice
+	support support
+	ni      []byte
+	public  []byte
+	shared  crypt.Secret
+	key     initKey
 }
 
 // openHalf makes the session and sends the response.
@@ -168,6 +175,7 @@ func (e *Engine) openHalf(d Datagram, m *message.Message, in halfInput, now time
 		return err
 	}
 	s := e.halfSession(d, m, now)
+	s.support = in.support
 	s.half = &halfState{ni: slices.Clone(in.ni), nr: nr, initMsg: m.Raw, respMsg: data}
 	sa := e.newSA(s, false, spi, now)
 	s.cur = sa
@@ -192,11 +200,11 @@ func (e *Engine) halfResponse(d Datagram, m *message.Message, in halfInput, spi 
 	}
 	resp := message.Message{
 		Header: message.Header{SPIi: m.SPIi, SPIr: spi, Exchange: message.IKESAInit, Flags: message.FlagResponse},
-		Payloads: append([]message.Payload{
+		Payloads: slices.Concat([]message.Payload{
 			in.choice.Answer(nil),
 			&message.KE{Group: in.choice.DH, Data: in.public},
 			&message.Nonce{Data: nr},
-		}, nat...),
+		}, nat, in.support.notifies()),
 	}
 	return resp.Marshal()
 }

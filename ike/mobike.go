@@ -65,7 +65,7 @@ func (e *Engine) moveTo(s *session, p Path, now time.Time) {
 	for _, sa := range s.sas {
 		if x := sa.out; x != nil {
 			x.tries, x.next = 1, now.Add(x.retry.wait(1))
-			e.send(s.path, s.natt, x.data)
+			e.sendAll(s.path, s.natt, x.data)
 		}
 	}
 	if s.initiator {

@@ -125,7 +125,7 @@ func (e *Engine) elsewhere(s *session, x *exchange) {
 	for _, a := range s.mob.others {
 		if p := s.path; a.Is4() == p.Local.Addr().Is4() && a != p.Remote.Addr() {
 			p.Remote = netip.AddrPortFrom(a, p.Remote.Port())
-			e.send(p, s.natt, x.data)
+			e.sendAll(p, s.natt, x.data)
 		}
 	}
 }

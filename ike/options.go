@@ -47,6 +47,11 @@ type Options struct {
 	// know more than the one they came to (RFC 4555, Section 3.4).
 	Addresses []netip.Addr
 
+	// MTU is the largest IP packet that goes by a path, or 0 where that is not
+	// known. Messages that would be larger go in fragments (RFC 7383). Nil
+	// knows nothing.
+	MTU func(Path) int
+
 	// Log gets protocol events, never a secret. Nil discards them.
 	Log *slog.Logger
 

@@ -63,10 +63,11 @@ func (e *Engine) receiveResponse(sa *ikeSA, d Datagram, h message.Header, now ti
 	if x == nil || x.id != h.MessageID || x.kind != h.Exchange || x.kind == message.IKESAInit {
 		return
 	}
-	ps, err := e.open(sa, d)
-	if errors.Is(err, errUnauthentic) {
+	in, err := e.unwrap(sa, d, &x.part, now)
+	if notWhole(err) {
 		return
 	}
+	ps, err := in.parse(err)
 	sa.out = nil
 	e.authentic(sa, d, false, now)
 	e.answeredFrom(sa.sess, d, now)
@@ -77,19 +78,19 @@ func (e *Engine) receiveResponse(sa *ikeSA, d Datagram, h message.Header, now ti
 
 // receiveRequest answers a request once, and its repetition with the same bytes.
 func (e *Engine) receiveRequest(sa *ikeSA, d Datagram, h message.Header, now time.Time) {
-	sum := sha256.Sum256(d.Data)
-	if sa.resp != nil && h.MessageID == sa.recvID-1 && sum == sa.lastReq {
-		e.send(d.Path, d.NATT, sa.resp)
+	if sa.repeats(d, h) {
+		e.sendAll(d.Path, d.NATT, sa.resp)
 		return
 	}
 	if sa.state == saClosed || h.MessageID != sa.recvID || !sa.takes(h.Exchange) {
 		return
 	}
-	ps, err := e.open(sa, d)
-	if errors.Is(err, errUnauthentic) {
+	in, err := e.unwrap(sa, d, &sa.part, now)
+	if notWhole(err) {
 		return
 	}
-	sa.lastReq = sum
+	sa.lastKind, sa.lastReq = h.Exchange, sha256.Sum256(in.datagram(d))
+	ps, err := in.parse(err)
 	e.authentic(sa, d, true, now)
 	if err != nil {
 		e.refuseMalformed(sa, d, h.Exchange, err, now)
@@ -118,25 +119,57 @@ func (sa *ikeSA) takes(kind message.ExchangeType) bool {
 	return false
 }
 
-// errUnauthentic marks a message to drop.
-var errUnauthentic = errors.New("message is not authentic")
+// errUnauthentic marks a message to drop, errPartial an authentic fragment of one
+// that is not whole yet.
+var (
+	errUnauthentic = errors.New("message is not authentic")
+	errPartial     = errors.New("message is not whole yet")
+)
 
-// open returns what is inside the SK payload. An error other than
-// errUnauthentic means that the message is authentic but malformed.
-func (e *Engine) open(sa *ikeSA, d Datagram) ([]message.Payload, error) {
+func notWhole(err error) bool { return errors.Is(err, errUnauthentic) || errors.Is(err, errPartial) }
+
+// openError tells a message to drop from an authentic one that is malformed.
+func openError(err error) error {
+	var bad *message.ParseError
+	if errors.As(err, &bad) && !errors.Is(err, crypt.ErrAuth) {
+		return err
+	}
+	return errUnauthentic
+}
+
+// unwrap returns what is inside the SK payload, or, with the last of its fragments,
+// inside the SKF payloads that part collects. An error for which notWhole does
+// not hold means that the message is authentic but malformed.
+func (e *Engine) unwrap(sa *ikeSA, d Datagram, part **reassembly, now time.Time) (*inbound, error) {
 	m, err := message.Parse(d.Data)
-	if err != nil || sa.sk == nil || len(m.Payloads) == 0 {
+	if err != nil || sa.sk == nil {
 		return nil, errUnauthentic
 	}
-	ps, err := sa.sk.Open(m)
-	var bad *message.ParseError
-	switch {
-	case err == nil:
-		return ps, nil
-	case errors.As(err, &bad) && !errors.Is(err, crypt.ErrAuth):
+	if f, ok := message.Get[*message.EncryptedFragment](m.Payloads); ok {
+		return e.take(sa, part, m, f, now)
+	}
+	plain, err := sa.sk.OpenPlain(m)
+	if err != nil {
+		return nil, openError(err)
+	}
+	*part = nil
+	return &inbound{plain: plain, raw: d.Data}, nil
+}
+
+// datagram is the one by which a repetition of the message is known.
+func (in *inbound) datagram(d Datagram) []byte {
+	if in == nil {
+		return d.Data
+	}
+	return in.raw
+}
+
+// parse returns the payloads of a message that was opened, or why it could not be.
+func (in *inbound) parse(err error) ([]message.Payload, error) {
+	if err != nil {
 		return nil, err
 	}
-	return nil, errUnauthentic
+	return message.ParsePayloads(in.plain.Next, in.plain.Data)
 }
 
 // authentic notes that the peer lives, and follows it when its address changed

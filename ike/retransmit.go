@@ -31,7 +31,8 @@ type exchange struct {
 	id      uint32
 	kind    message.ExchangeType
 	task    task
-	data    []byte // repeated bit by bit
+	data    [][]byte    // its datagrams, repeated bit by bit
+	part    *reassembly // the fragments of the response that are there
 	tries   int
 	retry   Retransmit
 	started time.Time
@@ -61,7 +62,7 @@ func (e *Engine) request(sa *ikeSA, t task, r *request, now time.Time) {
 		e.end(sa.sess, ending{reason: "message ids are used up"}, now)
 		return
 	}
-	data, err := sa.seal(r.kind, sa.sendID, false, r.payloads)
+	data, err := e.protect(sa, r.kind, sa.sendID, false, r.payloads)
 	if err != nil {
 		e.opt.Log.Error("ike: request not built", "session", sa.sess.label(), "exchange", r.kind.String(), "err", err)
 		t.dropped(e, sa, now)
@@ -79,7 +80,14 @@ func (e *Engine) transmit(sa *ikeSA, x *exchange, now time.Time) {
 	x.started, x.tries = now, 1
 	x.next = now.Add(x.retry.wait(1))
 	sa.out = x
-	e.send(sa.sess.path, sa.sess.natt, x.data)
+	e.sendAll(sa.sess.path, sa.sess.natt, x.data)
+}
+
+// sendAll sends the datagrams of a message.
+func (e *Engine) sendAll(p Path, natt bool, datagrams [][]byte) {
+	for _, b := range datagrams {
+		e.send(p, natt, b)
+	}
 }
 
 // retransmit repeats the request of sa, or gives up.
@@ -95,11 +103,11 @@ func (e *Engine) retransmit(sa *ikeSA, now time.Time) {
 	x.tries++
 	x.next = now.Add(x.retry.wait(x.tries))
 	e.emit(Retransmitted{ID: sa.sess.id, Stage: x.kind.String(), Path: sa.sess.path, Try: x.tries, Tries: x.retry.Tries})
-	e.send(sa.sess.path, sa.sess.natt, x.data)
+	e.sendAll(sa.sess.path, sa.sess.natt, x.data)
 	e.elsewhere(sa.sess, x)
 	for _, c := range sa.sess.others {
 		if c.out != nil {
-			e.send(c.path, c.natt, c.out.data)
+			e.sendAll(c.path, c.natt, c.out.data)
 		}
 	}
 }
@@ -130,12 +138,12 @@ func (e *Engine) timedOut(sa *ikeSA, now time.Time) {
 // respond answers the current request of the peer, and keeps the answer for
 // its repetitions. The caller has set sa.lastReq.
 func (e *Engine) respond(sa *ikeSA, d Datagram, kind message.ExchangeType, ps []message.Payload) {
-	data, err := sa.seal(kind, sa.recvID, true, ps)
+	data, err := e.protect(sa, kind, sa.recvID, true, ps)
 	if err != nil {
 		e.opt.Log.Error("ike: response not built", "session", sa.sess.label(), "exchange", kind.String(), "err", err)
 		return
 	}
 	sa.recvID++
 	sa.resp = data
-	e.send(d.Path, d.NATT, data)
+	e.sendAll(d.Path, d.NATT, data)
 }

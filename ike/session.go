@@ -41,6 +41,8 @@ type session struct {
 	natt    bool
 	encap   packet.Encap
 	peerNAT bool // the peer is behind a NAT, or feigns one: follow its address
+	support
+	peerFragment int // the longest datagram of the last message that came in fragments
 
 	auth authenticator // as initiator, until IKE_AUTH ends
 	init *initState    // as initiator, until IKE_AUTH ends
@@ -118,7 +120,7 @@ func (e *Engine) arm(s *session) {
 		at = earliest(at, s.init.failAt)
 	}
 	for _, sa := range s.sas {
-		at = earliest(at, sa.rekeyAt, sa.hardAt, sa.dropAt)
+		at = earliest(at, sa.rekeyAt, sa.hardAt, sa.dropAt, sa.reassemblyUntil())
 		if sa.out != nil {
 			at = earliest(at, sa.out.next)
 		}
@@ -165,6 +167,7 @@ func (e *Engine) tickSession(s *session, now time.Time) {
 
 func (e *Engine) tickSA(sa *ikeSA, now time.Time) {
 	e.retransmit(sa, now)
+	sa.expireReassembly(now)
 	s := sa.sess
 	switch {
 	case sa.state == saClosed:

@@ -118,6 +118,7 @@ func (n *Node) newEngine() (*ike.Engine, error) {
 	}
 	r := n.cfg.Retransmit
 	return ike.New(ike.Options{
+		MTU:      n.packetMTU,
 		AllocSPI: n.sad.Reserve, FreeSPI: n.sad.Release, Accept: accept, Log: n.log,
 		Retransmit:      ike.Retransmit{Tries: r.Tries, Base: r.Base, Factor: r.Factor},
 		CookieThreshold: n.cfg.Limits.CookieThreshold, MaxHalfOpen: n.cfg.Limits.HalfOpen,
@@ -163,6 +164,22 @@ func (n *Node) own() (v4, v6 netip.Addr) {
 		}
 	}
 	return v4, v6
+}
+
+// packetMTU is the largest IP packet that goes by p: what the layer takes in that
+// carries it, or what the kernel knows of the path; 0 where neither does.
+func (n *Node) packetMTU(p ike.Path) int {
+	if p.Via != sa.Network {
+		if b := n.nest.View().Bundle(p.Via); b != nil {
+			return int(b.MTU)
+		}
+		return 0
+	}
+	mtu, err := n.net.PathMTU(p.Local.Addr(), p.Remote.Addr())
+	if err != nil {
+		return 0
+	}
+	return mtu
 }
 
 // pathMTU is the smallest MTU of the links towards the peers. What lies beyond

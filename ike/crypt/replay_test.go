@@ -146,7 +146,7 @@ func (r *replay) fragment(f Fragment, sender *SK, m *message.Message) ([]message
 	r.reserialized(ps, p)
 	setIV(sender.out, make([]byte, 64))
 	size := map[string]int{"ecdsa-cbc-chacha-frag": 572, "rsa-cbc-sha512-modp": 1236}[r.tr.name]
-	again := must(sender.SealFragments(m.Header, ps, size))
+	again := must(sender.SealFragments(m.Header, p, size))
 	if len(again) != len(parts) || len(again[len(again)-1]) != len(m.Raw) {
 		r.Errorf("cut into %d, the last of %d octets; want %d, %d", len(again), len(again[len(again)-1]), len(parts), len(m.Raw))
 	}

@@ -54,11 +54,11 @@ const (
 // Seal makes a datagram of header h and one SK payload with ps inside. Sending
 // it again means sending the same bytes again, not sealing again.
 func (s *SK) Seal(h message.Header, ps []message.Payload) ([]byte, error) {
-	plain, err := message.AppendPayloads(nil, ps)
+	p, err := PlainOf(ps)
 	if err != nil {
 		return nil, err
 	}
-	return s.seal(h, piece{first: message.FirstType(ps), data: plain})
+	return s.seal(h, piece{first: p.Next, data: p.Data})
 }
 
 // A piece is what goes into one datagram: all payloads of a message, or, where
@@ -128,6 +128,12 @@ func (s *SK) Open(m *message.Message) ([]message.Payload, error) {
 type Plain struct {
 	Next message.PayloadType
 	Data []byte
+}
+
+// PlainOf is what ps are inside an SK payload.
+func PlainOf(ps []message.Payload) (Plain, error) {
+	data, err := message.AppendPayloads(nil, ps)
+	return Plain{message.FirstType(ps), data}, err
 }
 
 // OpenPlain is Open without the parsing.

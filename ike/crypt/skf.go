@@ -16,28 +16,24 @@ type Fragment struct {
 	Plain
 }
 
-// SealFragments makes the datagrams of a message with ps inside: one with an SK
+// SealFragments makes the datagrams of a message with p inside: one with an SK
 // payload if that has at most size octets, else fragments that do (RFC 7383,
 // Section 2.5). Size 0 means any.
-func (s *SK) SealFragments(h message.Header, ps []message.Payload, size int) ([][]byte, error) {
-	plain, err := message.AppendPayloads(nil, ps)
-	if err != nil {
-		return nil, err
-	}
-	first, g := message.FirstType(ps), s.out.sizes()
-	if size == 0 || message.HeaderLen+skHead+g.sealed(len(plain)) <= size {
-		b, err := s.seal(h, piece{first: first, data: plain})
+func (s *SK) SealFragments(h message.Header, p Plain, size int) ([][]byte, error) {
+	g := s.out.sizes()
+	if size == 0 || message.HeaderLen+skHead+g.sealed(len(p.Data)) <= size {
+		b, err := s.seal(h, piece{first: p.Next, data: p.Data})
 		return [][]byte{b}, err
 	}
 	room := g.fits(size - message.HeaderLen - skfHead)
 	if room < 1 {
 		return nil, fmt.Errorf("%w: %d octets", ErrFragmentSize, size)
 	}
-	total := max((len(plain)+room-1)/room, 1)
-	if len(plain) > maxSize || total > maxSize {
-		return nil, fmt.Errorf("ike/crypt: message of %d octets: %w", len(plain), message.ErrTooLong)
+	total := max((len(p.Data)+room-1)/room, 1)
+	if len(p.Data) > maxSize || total > maxSize {
+		return nil, fmt.Errorf("ike/crypt: message of %d octets: %w", len(p.Data), message.ErrTooLong)
 	}
-	return s.fragments(h, piece{first: first, total: uint16(total), data: plain}, room)
+	return s.fragments(h, piece{first: p.Next, total: uint16(total), data: p.Data}, room)
 }
 
 // fragments cuts all into pieces of at most room octets.

@@ -22,7 +22,7 @@ func TestSealFragments(t *testing.T) {
 		size := rapid.IntRange(150, 2000).Draw(rt, "size")
 		ps := []message.Payload{&message.VendorID{Data: data}}
 		h := message.Header{SPIi: 1, SPIr: 2, Exchange: message.IKEAuth, MessageID: 7}
-		out := must(i.SealFragments(h, ps, size))
+		out := must(i.SealFragments(h, must(PlainOf(ps)), size))
 		whole := must(message.AppendPayloads(nil, ps))
 		if unfragmented := message.HeaderLen + skHead + i.out.sizes().sealed(len(whole)); (len(out) == 1) != (unfragmented <= size) {
 			rt.Fatalf("%d datagrams for a message of %d octets, at most %d each", len(out), unfragmented, size)
@@ -55,17 +55,18 @@ func TestSealFragments(t *testing.T) {
 func TestSealFragmentsLimits(t *testing.T) {
 	i, _ := pair(t, gcm128())
 	ps := []message.Payload{&message.VendorID{Data: make([]byte, 60000)}}
-	if _, err := i.SealFragments(message.Header{}, ps, 60); !errors.Is(err, ErrFragmentSize) {
+	one, two := must(PlainOf(ps)), must(PlainOf(append(ps, ps...)))
+	if _, err := i.SealFragments(message.Header{}, one, 60); !errors.Is(err, ErrFragmentSize) {
 		t.Errorf("no room: %v", err)
 	}
-	if out := must(i.SealFragments(message.Header{}, ps, 0)); len(out) != 1 {
+	if out := must(i.SealFragments(message.Header{}, one, 0)); len(out) != 1 {
 		t.Errorf("any size: %d datagrams", len(out))
 	}
-	if _, err := i.SealFragments(message.Header{}, append(ps, ps...), 1200); !errors.Is(err, message.ErrTooLong) {
+	if _, err := i.SealFragments(message.Header{}, two, 1200); !errors.Is(err, message.ErrTooLong) {
 		t.Errorf("message beyond 65535 octets: %v", err)
 	}
 	i.keys.Wipe()
-	if _, err := i.SealFragments(message.Header{}, ps, 1200); !errors.Is(err, ErrNoKeys) {
+	if _, err := i.SealFragments(message.Header{}, one, 1200); !errors.Is(err, ErrNoKeys) {
 		t.Errorf("wiped: %v", err)
 	}
 }

@@ -1,0 +1,34 @@
+package ike
+
+import "warren/ike/message"
+
+// support is which extensions of IKEv2 both ends said to know in IKE_SA_INIT.
+type support struct {
+	fragments    bool // RFC 7383
+	intermediate bool // RFC 9242
+}
+
+// supportOf reads what the peer said.
+func supportOf(ps []message.Payload) support {
+	return support{
+		fragments:    message.GetNotify(ps, message.FragmentationSupported) != nil,
+		intermediate: message.GetNotify(ps, message.IntermediateSupported) != nil,
+	}
+}
+
+// notifies say the same to the peer.
+func (x support) notifies() []message.Payload {
+	var ps []message.Payload
+	if x.fragments {
+		ps = append(ps, &message.Notify{Kind: message.FragmentationSupported})
+	}
+	if x.intermediate {
+		ps = append(ps, &message.Notify{Kind: message.IntermediateSupported})
+	}
+	return ps
+}
+
+// offers is what this node says to know as initiator.
+func (s *session) offers() support {
+	return support{fragments: true}
+}
