@@ -54,6 +54,8 @@ func (b *builder) accept(a *Accept, o object) {
 	}
 	b.modes(a, o)
 	b.acceptSecrets(a, o)
+	a.MOBIKE = true
+	o.booleanInto("mobike", &a.MOBIKE)
 	o.durationInto("liveness", &a.Liveness, 100*time.Millisecond, true)
 	o.intInto("replay_window", &a.ReplayWindow, 64, 65536)
 }

@@ -126,6 +126,7 @@ type Peer struct {
 	Source       netip.Addr // where packets to it come from; invalid for the default
 	RemoteTS     []policy.Selector
 	Encap        Encap
+	MOBIKE       bool   // move along when this host's address changes
 	IKE          uint16 // its ports: 500
 	NATT         uint16 // and 4500
 	Liveness     time.Duration
@@ -146,6 +147,7 @@ type Accept struct {
 	Remote       []policy.Selector // what a peer without a lease may be; nil is the address it comes from
 	Tunnel       bool              // modes that it accepts
 	Transport    bool
+	MOBIKE       bool // peers may change their address
 	Liveness     time.Duration
 	ReplayWindow int
 	Pos          string

@@ -171,6 +171,14 @@ func (o object) intInto(key string, into *int, lo, hi int) {
 	}
 }
 
+func (o object) booleanInto(key string, into *bool) {
+	if v, ok := o.get(key); ok {
+		if on, ok := v.boolean(); ok {
+			*into = on
+		}
+	}
+}
+
 func (o object) durationInto(key string, into *time.Duration, lo time.Duration, zero bool) {
 	if v, ok := o.get(key); ok {
 		if d, ok := v.duration(lo, zero); ok {
@@ -184,9 +192,7 @@ func (b *builder) timers(top object) {
 	b.Liveness, b.ReplayWindow = 30*time.Second, 4096
 	top.durationInto("liveness", &b.Liveness, 100*time.Millisecond, true)
 	top.intInto("replay_window", &b.ReplayWindow, 64, 65536)
-	if v, ok := top.get("forwarding"); ok {
-		b.Forwarding, _ = v.boolean()
-	}
+	top.booleanInto("forwarding", &b.Forwarding)
 
 	o := b.section(top, "retransmit")
 	b.Retransmit = Retransmit{Tries: 5, Base: 500 * time.Millisecond, Factor: 2}

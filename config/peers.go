@@ -14,7 +14,7 @@ func (b *builder) peers(top object) {
 		if _, err := netip.ParseAddr(name); err == nil {
 			b.fail(e.at, "give it a name", "peer %s is called like an address, so rules could not tell them apart", name)
 		}
-		p := &Peer{Name: name, IKE: 500, NATT: 4500, Liveness: b.Liveness, ReplayWindow: b.ReplayWindow,
+		p := &Peer{Name: name, IKE: 500, NATT: 4500, MOBIKE: true, Liveness: b.Liveness, ReplayWindow: b.ReplayWindow,
 			RemoteTS: policy.Everything(), Pos: b.pos(e.at)}
 		b.Peers = append(b.Peers, p)
 		o, ok := e.value.object("peers.*")
@@ -47,6 +47,7 @@ func (b *builder) peer(p *Peer, o object) {
 		word, _ := v.word("auto", "udp", "esp")
 		p.Encap = map[string]Encap{"udp": EncapUDP, "esp": EncapESP}[word]
 	}
+	o.booleanInto("mobike", &p.MOBIKE)
 	if v, ok := o.get("source"); ok {
 		p.Source, _ = v.addr()
 	}

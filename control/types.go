@@ -138,6 +138,7 @@ type IKE struct {
 	SPIResponder string  `json:"spi_responder"`
 	Proposal     string  `json:"proposal"`
 	NAT          bool    `json:"nat"`
+	MOBIKE       bool    `json:"mobike"` // the addresses may change
 	Children     int     `json:"children"`
 	AgeSeconds   float64 `json:"age_seconds"`
 	Rekeys       uint64  `json:"rekeys"`
@@ -190,6 +191,7 @@ const (
 	EventChainFailed  = "chain-failed"
 	EventRollback     = "rollback"
 	EventRekey        = "rekey"
+	EventMoved        = "moved" // other outer addresses; the reason says which
 	EventAcceptedUp   = "accepted-up"
 	EventAcceptedDown = "accepted-down"
 	EventMissed       = "missed" // the reader fell behind; the reason says by how much

@@ -77,6 +77,7 @@ type Host struct {
 	flows    map[PolicyRule]int
 	routes   map[netip.Prefix]int
 	closed   bool
+	unwatch  func() // ends Watch; nil without one
 
 	filtered   bool   // the journal names our nftables table
 	unfiltered bool   // there is no nf_tables, and a warning says so
@@ -152,6 +153,9 @@ func (h *Host) Close() error {
 		return nil
 	}
 	h.closed = true
+	if h.unwatch != nil {
+		h.unwatch()
+	}
 	err := h.undo(h.journal.state)
 	if err == nil {
 		err = h.journal.remove()

@@ -32,6 +32,7 @@ type CharonConfig struct {
 
 	RekeyIKE, RekeyChild time.Duration // zero: never
 	DPD                  time.Duration // zero: off
+	MOBIKE               bool
 }
 
 // A Charon is strongSwan's IKE daemon in a node, with ESP in userspace
@@ -148,7 +149,7 @@ func (c CharonConfig) swanctlConf() string {
 	var b strings.Builder
 	w := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	w("connections {\n lab {")
-	w("  version = 2\n  mobike = no\n  fragmentation = no\n  encap = yes\n  reauth_time = 0\n  rand_time = 0\n  over_time = 30s")
+	w("  version = 2\n  mobike = %s\n  fragmentation = no\n  encap = yes\n  reauth_time = 0\n  rand_time = 0\n  over_time = 30s", yesNo(c.MOBIKE))
 	w("  local_addrs = %s", c.Local)
 	if c.Remote != "" {
 		w("  remote_addrs = %s", c.Remote)
@@ -172,6 +173,13 @@ func (c CharonConfig) swanctlConf() string {
 	}
 	w("}\nsecrets {\n ike-lab {\n  secret = \"%s\"\n }\n}", c.PSK)
 	return b.String()
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
 }
 
 func poolNames(pools []string) []string {

@@ -7,6 +7,7 @@ type CharonSA struct {
 	ID       string // grows with every IKE SA, so a rekey changes it
 	State    string // ESTABLISHED when it is up
 	RemoteID string
+	Remote   string // where the peer is
 	Children []CharonChild
 }
 
@@ -77,7 +78,7 @@ func parseSection(words []string) (section, []string) {
 }
 
 func (s section) sa() CharonSA {
-	sa := CharonSA{ID: s.values["uniqueid"], State: s.values["state"], RemoteID: s.values["remote-id"]}
+	sa := CharonSA{ID: s.values["uniqueid"], State: s.values["state"], RemoteID: s.values["remote-id"], Remote: s.values["remote-host"]}
 	for _, group := range s.children {
 		for _, c := range group.children {
 			v := c.values

@@ -58,6 +58,8 @@ type Accept struct {
 	Pool  []string
 	Local []string
 	Modes []string
+
+	MOBIKE string // true, false, or empty
 }
 
 // A Profile is one set of algorithms and lifetimes.
@@ -211,7 +213,7 @@ func (c Config) accept(w *writer) {
 	w.line("accept:")
 	for _, a := range c.Accept {
 		w.line("  - %s", fields("name", a.Name, "identity", "self", "ids", flow(a.IDs), "pool", flow(a.Pool),
-			"local", flow(a.Local), "modes", flow(a.Modes), "profile", profile))
+			"local", flow(a.Local), "modes", flow(a.Modes), "mobike", a.MOBIKE, "profile", profile))
 	}
 }
 

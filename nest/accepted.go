@@ -150,7 +150,7 @@ func newAccepted(c AcceptedChild, old *accepted, mtu OuterMTU) *accepted {
 	link, rekeys, limit := new(Link), uint64(0), OuterMTU(0)
 	if old != nil {
 		link, rekeys = old.link, old.rekeys
-		if old.Remote.Addr() == c.Remote.Addr() {
+		if old.Remote.Addr() == c.Remote.Addr() && old.Local.Addr() == c.Local.Addr() {
 			limit = old.limit
 		}
 	}

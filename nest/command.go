@@ -71,4 +71,5 @@ const (
 	ChainFailed EventKind = "chain-failed" // and nothing of it is left
 	Rollback    EventKind = "rollback"     // a layer failed: the layer, peer and reason
 	Rekey       EventKind = "rekey"
+	Moved       EventKind = "moved" // its outer addresses changed: the reason says to what
 )

@@ -2,6 +2,7 @@ package nest
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -112,7 +113,8 @@ func (m *Manager) Rekeyed(id sa.Layer, e Established, now time.Time) {
 }
 
 // PathChanged says that the ESP of a layer, one of the tree or an accepted one,
-// goes between other addresses now.
+// goes between other addresses now. Only its own outer header changes: what is
+// inside keeps its addresses. What was learned about the old path is forgotten.
 func (m *Manager) PathChanged(id sa.Layer, local, remote netip.AddrPort, encap packet.Encap, now time.Time) {
 	if c := m.accepted.get(id); c != nil {
 		child := c.AcceptedChild
@@ -120,6 +122,11 @@ func (m *Manager) PathChanged(id sa.Layer, local, remote netip.AddrPort, encap p
 		m.accept(newAccepted(child, c, m.opt.PathMTU))
 	}
 	if n := m.node(id); n != nil && n.state == standing {
+		if local.Addr() != n.result.Local || remote.Addr() != n.result.Remote {
+			n.limit = 0
+			m.emit(n.event(Moved, Up, fmt.Sprintf("%v to %v", local, remote)))
+		}
+		n.Local = local.Addr()
 		n.result.Local, n.result.LocalPort = local.Addr(), local.Port()
 		n.result.Remote, n.result.RemotePort = remote.Addr(), remote.Port()
 		n.result.Encap = encap
@@ -134,7 +141,7 @@ func (m *Manager) PathChanged(id sa.Layer, local, remote netip.AddrPort, encap p
 func (m *Manager) PathMTU(via sa.Layer, remote netip.Addr, bytes int, now time.Time) {
 	mtu := max(OuterMTU(bytes), MinMTU(remote))
 	for _, n := range m.tree.inward() {
-		if n.Via() == via && n.Action.Addr == remote && (n.limit == 0 || mtu < n.limit) {
+		if n.Via() == via && n.remote() == remote && (n.limit == 0 || mtu < n.limit) {
 			n.limit = mtu
 			m.dirty = true
 		}

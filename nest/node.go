@@ -95,6 +95,14 @@ func endpoint(a netip.Addr, port uint16, encap packet.Encap) netip.AddrPort {
 	return netip.AddrPortFrom(a, port)
 }
 
+// remote is where its peer is.
+func (n *Node) remote() netip.Addr {
+	if n.built {
+		return n.result.Remote
+	}
+	return n.Action.Addr
+}
+
 // lease is what the node's gateway leased for the family of a.
 func (n *Node) lease(a netip.Addr) netip.Addr {
 	if a.Is4() {

@@ -30,7 +30,8 @@ func (n *Node) peerConfig(node *nest.Node, p *config.Peer, local netip.Addr) (ik
 		LocalID: localID, RemoteID: remoteID, PSK: []byte(p.PSK),
 		IKE: p.Profile.IKE, ESP: p.Profile.ESP,
 		Mode: node.Mode(), LocalTS: node.LocalTS, RemoteTS: node.RemoteTS,
-		Encap: ike.Encap(p.Encap), Rekey: rekeyOf(p.Profile.Rekey),
+		MOBIKE: p.MOBIKE && node.Via() == sa.Network, // inside a layer the address is its lease
+		Encap:  ike.Encap(p.Encap), Rekey: rekeyOf(p.Profile.Rekey),
 		Liveness: p.Liveness, Window: p.ReplayWindow,
 	}
 	if node.Via() != sa.Network {
@@ -90,7 +91,7 @@ func (n *Node) acceptConfig(a *config.Accept) (ike.AcceptConfig, error) {
 			s, ok := a.Secret(remote.String())
 			return []byte(s), ok
 		},
-		Local: a.Local, Modes: modesOf(a),
+		Local: a.Local, Modes: modesOf(a), MOBIKE: a.MOBIKE,
 		IKE: a.Profile.IKE, ESP: a.Profile.ESP, Rekey: rekeyOf(a.Profile.Rekey),
 		Liveness: a.Liveness, Window: a.ReplayWindow, NextLayer: n.nextLayer,
 	}, nil

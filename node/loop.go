@@ -47,12 +47,15 @@ func (n *Node) loop(ctx context.Context) error {
 		case now := <-timer.C:
 			n.ike.Tick(now)
 			n.nest.Tick(now)
+			n.roam(now)
 		case m := <-n.handler.messages:
 			n.receive(m)
 		case w := <-n.handler.needs:
 			n.need(w)
 		case p := <-n.handler.mtus:
 			n.nest.PathMTU(p.via, p.remote, p.mtu, time.Now())
+		case <-n.roams.signal:
+			n.roams.soon(time.Now())
 		case f := <-n.calls:
 			f(time.Now())
 		}
@@ -86,6 +89,9 @@ func (n *Node) pump(now time.Time) {
 func (n *Node) untilNext() time.Duration {
 	next := n.ike.Next()
 	if t := n.nest.Next(); next.IsZero() || !t.IsZero() && t.Before(next) {
+		next = t
+	}
+	if t := n.roams.at; next.IsZero() || !t.IsZero() && t.Before(next) {
 		next = t
 	}
 	if next.IsZero() {

@@ -65,6 +65,7 @@ type Node struct {
 	routed    map[sa.Layer]*child // accepted, with the selectors that the kernel routes
 	lastLayer sa.Layer
 	waiters   []*waiter
+	roams     roaming
 }
 
 // New prepares a node; nothing is opened before Run.
@@ -121,6 +122,7 @@ func (n *Node) newEngine() (*ike.Engine, error) {
 		MTU:      n.packetMTU,
 		AllocSPI: n.sad.Reserve, FreeSPI: n.sad.Release, Accept: accept, Log: n.log,
 		Retransmit:      ike.Retransmit{Tries: r.Tries, Base: r.Base, Factor: r.Factor},
+		Addresses:       n.addresses(),
 		CookieThreshold: n.cfg.Limits.CookieThreshold, MaxHalfOpen: n.cfg.Limits.HalfOpen,
 	})
 }

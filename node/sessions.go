@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"warren/control"
 	"warren/ike"
 	"warren/sa"
 )
@@ -179,11 +180,19 @@ func (n *Node) forget(s *session) {
 }
 
 func (n *Node) pathChanged(e ike.PathChanged, now time.Time) {
+	told := make(map[sa.Layer]bool) // a child and its predecessor share one
 	for _, c := range n.children {
 		if c.session != e.ID {
 			continue
 		}
 		c.Path, c.Encap = e.Path, e.Encap
+		if told[c.Layer] {
+			continue
+		}
+		told[c.Layer] = true
 		n.nest.PathChanged(c.Layer, e.Path.Local, e.Path.Remote, e.Encap, now)
+		if n.routed[c.Layer] != nil {
+			n.reportAccepted(control.EventMoved, c, control.StateUp, fmt.Sprintf("%v to %v", e.Path.Local, e.Path.Remote))
+		}
 	}
 }

@@ -70,6 +70,11 @@ func (n *Node) openHost() (err error) {
 		return err
 	}
 	n.onClose(n.host.Close)
+	watch, err := n.host.Watch()
+	if err != nil {
+		return err
+	}
+	n.roams.signal = watch
 	return nil
 }
 

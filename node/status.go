@@ -150,7 +150,7 @@ func (b *backend) IKE() []control.IKE {
 				Local: s.Path.Local.String(), Remote: s.Path.Remote.String(),
 				LocalID: s.Local.String(), RemoteID: s.Remote.String(),
 				SPIInitiator: hex64(s.SPIi), SPIResponder: hex64(s.SPIr),
-				Proposal: s.Suite, NAT: s.NATT, Children: len(s.Children), Rekeys: uint64(s.Rekeys),
+				Proposal: s.Suite, NAT: s.NATT, MOBIKE: s.MOBIKE, Children: len(s.Children), Rekeys: uint64(s.Rekeys),
 			}
 			if s.Initiator {
 				e.Role = "initiator"
