@@ -23,6 +23,8 @@ func TestWatch(t *testing.T) {
 			return false
 		}
 	}
+	for came(300 * time.Millisecond) { // what the kernel still has to say about a new link
+	}
 	check(t, h.AddRoute(netip.MustParsePrefix("10.99.0.0/24")))
 	check(t, h.RemoveRoute(netip.MustParsePrefix("10.99.0.0/24")))
 	if came(300 * time.Millisecond) {
