@@ -18,6 +18,7 @@ type Config struct {
 	Listen       Listen
 	Control      Control
 	Limits       Limits
+	Offloads     Offloads
 	Retransmit   Retransmit
 	Retry        Retry
 	Identities   []*Identity // in the order of the file
@@ -55,6 +56,7 @@ type Control struct {
 
 // Limits bound what traffic can make the node remember.
 type Limits struct {
+	Workers         int           // threads that move packets; 0 is as many as do good here
 	Depth           int           // tunnels in one chain
 	Flows           int           // entries of the flow caches
 	QueueBytes      int           // held packets while a chain is built

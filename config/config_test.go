@@ -72,6 +72,7 @@ func TestLoad(t *testing.T) {
 		"tun":             fmt.Sprint(c.Tun.Addresses) == "[10.200.0.1/32 fd00::1/128]",
 		"default socket":  c.Control.Socket == "/run/warren/alice.sock",
 		"default ports":   c.Listen.IKE == 500 && c.Listen.NATT == 4500,
+		"workers":         c.Limits.Workers == 0 && c.Offloads == Offloads{true, true, true, true},
 		"default limits":  c.Limits.Depth == 8 && c.Limits.Flows == 1<<20 && c.Limits.QueueBytes == 256<<10,
 		"profile":         sg1.Profile.Name == "fast" && sg1.Profile.Suite().String() == "aes128gcm16-esn",
 		"default profile": sg2.Profile.Name == "default" && len(sg2.Profile.IKE) > 0,
@@ -100,6 +101,22 @@ func TestLoad(t *testing.T) {
 	}
 	if _, ok := c.Accept[0].Secret("eve.example"); ok {
 		t.Error("an identity without a line in secrets_file has a secret")
+	}
+}
+
+// TestOffloads reads the ways to write them.
+func TestOffloads(t *testing.T) {
+	for text, want := range map[string]Offloads{
+		"all": {true, true, true, true}, "none": {}, "[]": {}, "gso": {GSO: true},
+		"[tso, gro]": {TSO: true, GRO: true}, "[tso, uso, gso, gro]": {true, true, true, true},
+	} {
+		c, err := Load(write(t, good+"offloads: "+text+"\nlimits: {workers: 3}\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.Offloads != want || c.Limits.Workers != 3 {
+			t.Errorf("offloads: %s is %+v with %d workers, want %+v", text, c.Offloads, c.Limits.Workers, want)
+		}
 	}
 }
 
@@ -190,6 +207,10 @@ func TestProblems(t *testing.T) {
 		"not yaml":               {"node: {name: alice}", "node: {name: alice", "tun: {name: warren0", "not YAML", "brackets"},
 		"alias":                  {"forwarding: true", "forwarding: *yes", "*yes", "anchors", "itself"},
 		"depth":                  {"tun: {", "limits: {depth: 1}\ntun: {", "{match: {dst: sg2}, vi", "more than 1 tunnels", "limits.depth"},
+		"no worker":              {"tun: {", "limits: {workers: 0}\ntun: {", "0", "out of range", "1 to 64"},
+		"unknown offload":        {"tun: {", "offloads: [tso, lro]\ntun: {", "lro", `"lro"`, "write"},
+		"all among others":       {"tun: {", "offloads: [tso, all]\ntun: {", "all", `"all"`, "write"},
+		"uso without tso":        {"tun: {", "offloads: [uso, gso]\ntun: {", "[uso", "uso without tso", "add tso"},
 		"path of the socket":     {"tun: {", "control: {socket: /" + strings.Repeat("x", 120) + "}\ntun: {", "/xxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "at most 107", "shorter"},
 	}
 	for name, tt := range tests {

@@ -34,6 +34,7 @@ func nodeKeys() []Key {
 		{"", "peers", "mapping", "", "by name: gateways and receivers"},
 		{"", "rules", "mapping", "", "what happens to which packet"},
 		{"", "accept", "list", "", "what this node answers as a gateway or receiver"},
+		{"", "offloads", "all, none, or a list of tso, uso, gso, gro", "all", "which helps of the kernel may be used where they are there: TCP and UDP super-packets on the TUN, runs of UDP datagrams sent and received at once"},
 		{"", "forwarding", "true or false", "false", "a gateway: let the kernel forward between its interfaces"},
 		{"", "liveness", "duration, 0 is off", "30s", "silence after which a peer is asked whether it is there"},
 		{"", "replay_window", "64 to 65536", "4096", "replay window in packets"},
@@ -50,6 +51,7 @@ func nodeKeys() []Key {
 		{"control", "socket", "path", "/run/warren/NAME.sock", "the control socket"},
 		{"control", "metrics", "host:port", "off", "where Prometheus finds /metrics"},
 
+		{"limits", "workers", "1 to 64", "one per CPU, at most 4", "threads that move packets, each with queues of its own; what one peer sends is always one worker's"},
 		{"limits", "depth", "1 to 8", "8", "tunnels in one chain"},
 		{"limits", "flows", "number", "1048576", "entries of the flow caches"},
 		{"limits", "queue", "size", "256KiB", "packets held while chains are built"},

@@ -139,6 +139,7 @@ func (b *builder) build(root ast.Node) {
 	b.listen(top)
 	b.control(top)
 	b.limits(top)
+	b.offloads(top)
 	b.timers(top)
 	b.identities(top)
 	b.profiles(top)

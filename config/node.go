@@ -148,6 +148,7 @@ func (b *builder) limits(top object) {
 	o := b.section(top, "limits")
 	b.Limits = Limits{Depth: 8, Flows: 1 << 20, QueueBytes: 256 << 10, QueuePackets: 1024, QueueTTL: 5 * time.Second,
 		HalfOpen: 4096, CookieThreshold: 64}
+	o.intInto("workers", &b.Limits.Workers, 1, 64)
 	o.intInto("depth", &b.Limits.Depth, 1, 8)
 	o.intInto("flows", &b.Limits.Flows, 1, 1<<26)
 	o.intInto("queue_packets", &b.Limits.QueuePackets, 1, 1<<20)

@@ -19,6 +19,7 @@ func counters(m map[string]uint64) map[string]uint64 {
 func filled(s Status) Status {
 	s.Tun.Addresses = list(s.Tun.Addresses)
 	s.Accepted = list(s.Accepted)
+	s.Dataplane.TunOffloads, s.Dataplane.Notes = list(s.Dataplane.TunOffloads), list(s.Dataplane.Notes)
 	s.Drops, s.Traffic = counters(s.Drops), counters(s.Traffic)
 	chains := make([]Chain, len(s.Chains))
 	for i, c := range s.Chains {

@@ -9,6 +9,7 @@ type Status struct {
 	Version       string            `json:"version"`
 	UptimeSeconds float64           `json:"uptime_seconds"`
 	Tun           Tun               `json:"tun"`
+	Dataplane     Dataplane         `json:"dataplane"`
 	Chains        []Chain           `json:"chains"`
 	Accepted      []Accepted        `json:"accepted"`
 	Drops         map[string]uint64 `json:"drops"`
@@ -25,6 +26,21 @@ type Tun struct {
 	Name      string   `json:"name"`
 	Addresses []string `json:"addresses"`
 	MTU       int      `json:"mtu"`
+}
+
+// Dataplane is how packets are moved.
+type Dataplane struct {
+	Workers       int      `json:"workers"`        // threads, each with a queue of the TUN
+	WorkersWanted int      `json:"workers_wanted"` // by the configuration or the number of CPUs
+	Sockets       int      `json:"sockets"`        // that share the port for ESP in UDP
+	TunOffloads   []string `json:"tun_offloads"`   // in use: "tso", "uso"
+	UDPGSO        bool     `json:"udp_gso"`
+	UDPGRO        bool     `json:"udp_gro"`
+	Cipher        string   `json:"cipher"` // what runs AES-GCM
+
+	// Notes say why the above is not more: what is missing, what that means, and
+	// what to do about it.
+	Notes []string `json:"notes"`
 }
 
 // The words for the state of a chain and of a layer, and the only ones.

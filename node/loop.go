@@ -43,6 +43,7 @@ func (n *Node) loop(ctx context.Context) error {
 				return err
 			}
 			n.watch(now)
+			n.watchOffloads()
 			n.nest.Tick(now)
 		case now := <-timer.C:
 			n.ike.Tick(now)

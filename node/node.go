@@ -66,6 +66,7 @@ type Node struct {
 	lastLayer sa.Layer
 	waiters   []*waiter
 	roams     roaming
+	noted     []string // see watchOffloads
 }
 
 // New prepares a node; nothing is opened before Run.
@@ -97,7 +98,8 @@ func (n *Node) Run(ctx context.Context) (err error) {
 	if err := n.start(); err != nil {
 		return err
 	}
-	n.log.Info("node up", "node", n.cfg.Node, "tun", n.dev.Name(), "socket", n.cfg.Control.Socket)
+	n.log.Info("node up", "node", n.cfg.Node, "tun", n.dev.Name(), "socket", n.cfg.Control.Socket, "workers", n.dev.Info().Queues)
+	n.watchOffloads()
 	if n.opt.Ready != nil {
 		n.opt.Ready()
 	}

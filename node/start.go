@@ -81,7 +81,10 @@ func (n *Node) openHost() (err error) {
 // openTUN makes the device; its policy is in place before anything can be sent,
 // so that nothing that a rule protects leaves in clear.
 func (n *Node) openTUN() (err error) {
-	n.dev, err = tun.Open(tun.Options{Name: n.cfg.Tun.Name, MTU: tunMTU})
+	off := n.cfg.Offloads
+	n.dev, err = tun.Open(tun.Options{
+		Name: n.cfg.Tun.Name, MTU: tunMTU, Queues: n.workers(), NoTSO: !off.TSO, NoUSO: !off.USO,
+	})
 	if err != nil {
 		return err
 	}
@@ -97,9 +100,10 @@ func (n *Node) openTUN() (err error) {
 const tunMTU = 1500
 
 func (n *Node) openUnderlay() (err error) {
-	l := n.cfg.Listen
+	l, off := n.cfg.Listen, n.cfg.Offloads
 	n.net, err = underlay.Open(underlay.Options{
 		Addr: listenAddr(l.Addresses), IKE: l.IKE, NATT: l.NATT, Mark: host.DefaultMark,
+		Queues: n.dev.Info().Queues, NoGSO: !off.GSO, NoGRO: !off.GRO,
 	})
 	if err != nil {
 		return err

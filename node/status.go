@@ -19,8 +19,9 @@ func (b *backend) Status() control.Status {
 		n := b.n
 		return control.Status{
 			Node: n.cfg.Node, Version: n.opt.Version, UptimeSeconds: time.Since(n.started).Seconds(),
-			Tun:    control.Tun{Name: n.dev.Name(), Addresses: texts(n.cfg.Tun.Addresses), MTU: n.dev.MTU()},
-			Chains: n.chainStatus(), Accepted: n.acceptedStatus(), Drops: n.plane.Drops(), Traffic: n.traffic(),
+			Tun:       control.Tun{Name: n.dev.Name(), Addresses: texts(n.cfg.Tun.Addresses), MTU: n.dev.MTU()},
+			Dataplane: n.dataplane(),
+			Chains:    n.chainStatus(), Accepted: n.acceptedStatus(), Drops: n.plane.Drops(), Traffic: n.traffic(),
 		}
 	})
 }

@@ -73,6 +73,8 @@ func layer(n int, peer, mode, state string) control.Layer {
 
 const tree = `alice  warren 0.1.0, up 1h1m1s
 warren0  10.200.0.1/32
+2 workers  tso, no uso, no gso, gro  Go standard library
+  slower than it could be: tun: no USO: take a newer one
 
 web  up  mtu 1246
 └─ 1  sg1  tunnel  up  192.0.2.100 → 192.0.2.1  udp  aes128gcm16-esn  mtu 1438
@@ -97,6 +99,8 @@ func TestStatusTree(t *testing.T) {
 	d := &fakeDaemon{EventLog: control.NewEventLog(0)}
 	d.status = control.Status{Node: "alice", Version: "0.1.0", UptimeSeconds: 3661,
 		Tun: control.Tun{Name: "warren0", Addresses: []string{"10.200.0.1/32"}},
+		Dataplane: control.Dataplane{Workers: 2, TunOffloads: []string{"tso"}, UDPGRO: true, Cipher: "Go standard library",
+			Notes: []string{"tun: no USO: take a newer one"}},
 		Chains: []control.Chain{
 			{Name: "web", State: control.StateUp, MTU: 1246,
 				Layers: []control.Layer{layer(1, "sg1", "tunnel", "up"), layer(2, "bob", "transport", "up")}},

@@ -76,6 +76,7 @@ func (a *app) printStatus(s control.Status) {
 	if s.Tun.Name != "" {
 		a.printf("%s  %s\n", s.Tun.Name, dash(list(s.Tun.Addresses)))
 	}
+	a.printDataplane(s.Dataplane)
 	for _, c := range s.Chains {
 		a.printChain(c)
 	}
@@ -88,6 +89,28 @@ func (a *app) printStatus(s control.Status) {
 		}
 	}
 	a.printDrops(s.Drops)
+}
+
+// printDataplane says how packets are moved, and what keeps them from more.
+func (a *app) printDataplane(d control.Dataplane) {
+	if d.Workers == 0 {
+		return
+	}
+	off := []string{}
+	has := func(name string, yes bool) {
+		if !yes {
+			name = "no " + name
+		}
+		off = append(off, name)
+	}
+	has("tso", slices.Contains(d.TunOffloads, "tso"))
+	has("uso", slices.Contains(d.TunOffloads, "uso"))
+	has("gso", d.UDPGSO)
+	has("gro", d.UDPGRO)
+	a.printf("%s  %s  %s\n", plural(d.Workers, "worker", "workers"), list(off), d.Cipher)
+	for _, note := range d.Notes {
+		a.printf("  slower than it could be: %s\n", note)
+	}
 }
 
 func (a *app) printChain(c control.Chain) {

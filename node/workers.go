@@ -1,0 +1,47 @@
+package node
+
+import (
+	"cmp"
+	"runtime"
+	"slices"
+
+	"warren/control"
+	"warren/esp"
+)
+
+// maxWorkers is how many workers there are if nothing is said: more than have
+// been measured may do no good.
+const maxWorkers = 4
+
+// workers is how many workers are wanted: one per CPU that this process may use.
+func (n *Node) workers() int {
+	return cmp.Or(n.cfg.Limits.Workers, min(runtime.GOMAXPROCS(0), maxWorkers))
+}
+
+// dataplane says how packets are moved, and why not faster.
+func (n *Node) dataplane() control.Dataplane {
+	tun, net := n.dev.Info(), n.net.Info()
+	d := control.Dataplane{
+		Workers: tun.Queues, WorkersWanted: n.workers(), Sockets: net.Queues,
+		TunOffloads: []string{}, UDPGSO: net.GSO, UDPGRO: net.GRO, Cipher: esp.Backend(),
+		Notes: slices.Concat([]string{}, tun.Notes, net.Notes),
+	}
+	if tun.TSO {
+		d.TunOffloads = append(d.TunOffloads, "tso")
+	}
+	if tun.USO {
+		d.TunOffloads = append(d.TunOffloads, "uso")
+	}
+	return d
+}
+
+// watchOffloads logs what the dataplane lacks, each thing once: some is only
+// found out when packets are sent.
+func (n *Node) watchOffloads() {
+	for _, note := range n.dataplane().Notes {
+		if !slices.Contains(n.noted, note) {
+			n.noted = append(n.noted, note)
+			n.log.Warn("slower than it could be", "why", note)
+		}
+	}
+}
