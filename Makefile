@@ -7,6 +7,11 @@ BENCHTIME ?= 300ms
 BENCHES   := ./packet ./esp ./sa ./policy ./dataplane
 BIN       := bin
 
+# The ways of moving packets that the end-to-end tests run in (itest/modes_test.go),
+# and which of them for each: those where packets and not IKE are what matters.
+MODES      ?= one many partial plain
+MODE_TESTS ?= Transfer|ChainOfThree|Families|HostilePackets|SharedTunnels|StrongSwanChain|StrongSwanMixed
+
 # What the lab and the tests run, as "package:file that shows it is there".
 DEPS := \
 	iperf3:/usr/bin/iperf3 \
@@ -33,7 +38,7 @@ DEPS := \
 RACE_PACKAGES = $(shell $(GO) list ./... | grep -v /itest$$)
 UNIT_PACKAGES = $(RACE_PACKAGES)
 
-.PHONY: all build deps test check unit race e2e demo fuzz bench bench-peers clean
+.PHONY: all build deps test check unit race e2e modes every-mode demo fuzz bench bench-peers clean
 
 all: build
 
@@ -50,7 +55,7 @@ deps:
 	export DEBIAN_FRONTEND=noninteractive; \
 	apt-get update -q && apt-get install -q -y --no-install-recommends $$missing
 
-test: deps build check unit race e2e
+test: deps build check unit race e2e modes
 
 # What a reader would complain about before running anything.
 check:
@@ -66,6 +71,16 @@ race:
 
 e2e:
 	$(GO) test -count=1 -timeout 20m ./itest
+
+modes:
+	@for m in $(MODES); do \
+		echo "== mode $$m"; \
+		WARREN_MODE=$$m $(GO) test -count=1 -timeout 20m -run '$(MODE_TESTS)' ./itest || exit 1; \
+	done
+
+# All end-to-end tests in all modes, a quarter of an hour.
+every-mode:
+	@$(MAKE) modes MODE_TESTS=.
 
 demo: deps build
 	$(BIN)/warren-lab demo

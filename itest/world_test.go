@@ -74,7 +74,7 @@ func newWorld(t *testing.T, gateways int) *world {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	t.Cleanup(cancel)
-	n, err := lab.Figure2(ctx, lab.Options{Dir: scratch, Warren: warren}, gateways)
+	n, err := lab.Figure2(ctx, lab.Options{Dir: scratch, Warren: warren, Mode: mode(t)}, gateways)
 	if err != nil {
 		t.Fatal(err)
 	}

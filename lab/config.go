@@ -20,6 +20,7 @@ type Config struct {
 	Default    string // bypass or discard
 	Accept     []Accept
 	Forwarding bool
+	Mode       Mode
 
 	Profile    *Profile // for every peer and accept entry
 	Liveness   time.Duration
@@ -114,6 +115,12 @@ func (c Config) YAML(socket string) string {
 	w.line("node: {name: %s}", c.Name)
 	w.line("tun: %s", fields("name", "warren0", "address", flow(c.Tun)))
 	w.line("control: %s", fields("socket", socket, "metrics", c.Metrics))
+	if c.Mode.Workers != 0 {
+		w.line("limits: {workers: %d}", c.Mode.Workers)
+	}
+	if len(c.Mode.Offloads) > 0 {
+		w.line("offloads: %s", flow(c.Mode.Offloads))
+	}
 	if c.Liveness != 0 {
 		w.line("liveness: %v", c.Liveness)
 	}

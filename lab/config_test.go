@@ -29,6 +29,7 @@ func TestConfigLoads(t *testing.T) {
 	busy.Liveness, busy.RetryMin = time.Second, 100*time.Millisecond
 	busy.Retransmit = &Retransmit{Tries: 2, Base: 300 * time.Millisecond}
 	busy.Profile = &Profile{RekeyIKE: 3 * time.Second, RekeyChild: 2 * time.Second}
+	busy.Mode = Mode{Workers: 3, Offloads: []string{"tso", "gro"}}
 	busy.Peer("sg2").ESP = []string{"aes256gcm16"}
 	gateway := n.GatewayConfig(n.Gateways[0])
 	gateway.Profile = &Profile{IKE: []string{"aes256gcm16-prfsha512-ecp384"}, RekeyIKE: time.Hour}
@@ -37,7 +38,7 @@ func TestConfigLoads(t *testing.T) {
 		"no gateway": n.SenderConfig(0, true), "all knobs": busy, "ladder": n.LadderConfig(),
 	} {
 		t.Run(name, func(t *testing.T) {
-			node := &Node{Name: "node", lab: &Lab{dir: t.TempDir()}}
+			node := &Node{Name: "node", lab: &Lab{dir: t.TempDir(), mode: Mode{Workers: 2, Offloads: []string{"none"}}}}
 			if err := os.Mkdir(node.Path(), 0o700); err != nil {
 				t.Fatal(err)
 			}

@@ -28,8 +28,17 @@ type Options struct {
 	// Warren is the warren binary that nodes run. Only StartWarren needs it.
 	Warren string
 
+	// Mode is how daemons move packets whose configuration does not say.
+	Mode Mode
+
 	// Log gets one line per node, process and capture. Nil discards them.
 	Log *slog.Logger
+}
+
+// A Mode is how a daemon moves packets. What is left empty is its own choice.
+type Mode struct {
+	Workers  int
+	Offloads []string
 }
 
 // A Lab is a set of nodes, their links, processes and files. Its methods may be
@@ -37,6 +46,7 @@ type Options struct {
 type Lab struct {
 	dir    string
 	warren string
+	mode   Mode
 	log    *slog.Logger
 	spawn  chan func()
 
@@ -64,7 +74,7 @@ func New(o Options) (*Lab, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	l := &Lab{dir: dir, warren: o.Warren, log: log, spawn: make(chan func())}
+	l := &Lab{dir: dir, warren: o.Warren, mode: o.Mode, log: log, spawn: make(chan func())}
 	go l.spawner()
 	return l, nil
 }

@@ -26,6 +26,12 @@ type Warren struct {
 // WriteConfig writes a node's configuration and secrets without running it,
 // and returns the file's name.
 func (n *Node) WriteConfig(c Config) (string, error) {
+	if c.Mode.Workers == 0 {
+		c.Mode.Workers = n.lab.mode.Workers
+	}
+	if len(c.Mode.Offloads) == 0 {
+		c.Mode.Offloads = n.lab.mode.Offloads
+	}
 	for name, secret := range c.secrets() {
 		if err := n.WriteFile(name, secret); err != nil {
 			return "", err
