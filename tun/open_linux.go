@@ -51,9 +51,9 @@ func limitSegments(o Options) error {
 }
 
 // queueLen is how many packets the kernel queues for a worker that is not reading.
-// They may be super-packets of 64 KiB, and whatever waits here adds to the
-// latency of all.
-const queueLen = 100
+// Hosts' own TCP keeps its part short by itself. What is forwarded has no such
+// bound, and a worker may be away for some thousand small packets' time.
+const queueLen = 1000
 
 // openError says what to do about an error of the kernel's.
 func openError(name string, err error) error {
