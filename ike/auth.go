@@ -44,10 +44,10 @@ func (p psk) wipe() { clear(p) }
 
 // initiatorInput is what the initiator signs, under id.
 func (h *halfState) initiatorInput(id *message.ID) crypt.AuthInput {
-	return crypt.AuthInput{Message: h.initMsg, Nonce: h.nr, ID: id.Body()}
+	return crypt.AuthInput{Message: h.initMsg, Nonce: h.nr, ID: id.Body(), IntAuth: h.intAuth()}
 }
 
 // responderInput is what the responder signs, under id.
 func (h *halfState) responderInput(id *message.ID) crypt.AuthInput {
-	return crypt.AuthInput{Message: h.respMsg, Nonce: h.ni, ID: id.Body()}
+	return crypt.AuthInput{Message: h.respMsg, Nonce: h.ni, ID: id.Body(), IntAuth: h.intAuth()}
 }

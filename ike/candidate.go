@@ -17,7 +17,7 @@ import (
 // a time.
 const maxCandidates = 4
 
-// A candidate is an answer to IKE_SA_INIT and the IKE_AUTH that followed it.
+// A candidate is an answer to IKE_SA_INIT and what has followed it up to IKE_AUTH.
 // Anyone may have sent that answer, so a session goes on with each that it got
 // until one proves to be of the peer (RFC 7296, Section 2.4). One of them is in
 // use, in the fields of the session and its IKE SA; the others wait.
@@ -72,7 +72,8 @@ func (e *Engine) settleCandidates(s *session, now time.Time) {
 	}
 }
 
-// finishInit takes an answer to IKE_SA_INIT and goes on to IKE_AUTH with it.
+// finishInit takes an answer to IKE_SA_INIT and goes on to IKE_INTERMEDIATE or
+// IKE_AUTH with it.
 func (e *Engine) finishInit(s *session, m *message.Message, now time.Time) error {
 	c, err := s.newCandidate(m)
 	if err != nil {
@@ -83,7 +84,7 @@ func (e *Engine) finishInit(s *session, m *message.Message, now time.Time) error
 	}
 	s.init.reason, s.init.notify, s.init.failAt = "", 0, time.Time{}
 	s.assume(c)
-	e.enqueue(s.cur, &authTask{}, now)
+	e.enqueue(s.cur, s.afterInit(), now)
 	return nil
 }
 
@@ -111,7 +112,10 @@ func (s *session) newCandidate(m *message.Message) (*candidate, error) {
 		return nil, fmt.Errorf("its answer mixes the groups %v, %v and %v", i.ke.Group(), choice.DH, in.ke.Group)
 	}
 	c := &candidate{spiR: m.SPIr, choice: choice, path: s.initPath(), sendID: 1, support: supportOf(m.Payloads),
-		half: &halfState{ni: i.ni, nr: slices.Clone(in.nonce), initMsg: i.request, respMsg: m.Raw}}
+		half: &halfState{ni: i.ni, nr: slices.Clone(in.nonce), initMsg: i.request, respMsg: m.Raw, additional: additional{more: choice.More()}}}
+	if len(choice.More()) > 0 && !c.support.intermediate {
+		return nil, fmt.Errorf("its answer %v has additional key exchanges, and the peer does not support IKE_INTERMEDIATE to do them in", choice)
+	}
 	if err := c.encapsulate(s, detectNAT(m.Payloads, s.cur.spiI, m.SPIr, c.path)); err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package ike
 
 import (
 	"crypto/rand"
+	"fmt"
 	"net/netip"
 	"testing"
 	"time"
@@ -16,6 +17,8 @@ type forger struct {
 	p   *pair
 	req *message.Message
 	sas []forged
+
+	next message.ExchangeType // what follows IKE_SA_INIT
 }
 
 type forged struct {
@@ -49,22 +52,28 @@ func (f *forger) answer(spi message.SPI) {
 		t.Fatal(err)
 	}
 	m := message.Message{
-		Header:   message.Header{SPIi: f.req.SPIi, SPIr: spi, Exchange: message.IKESAInit, Flags: message.FlagResponse},
-		Payloads: []message.Payload{choice.Answer(nil), &message.KE{Group: choice.DH, Data: public}, &message.Nonce{Data: nr}},
+		Header: message.Header{SPIi: f.req.SPIi, SPIr: spi, Exchange: message.IKESAInit, Flags: message.FlagResponse},
+		Payloads: append([]message.Payload{choice.Answer(nil), &message.KE{Group: choice.DH, Data: public}, &message.Nonce{Data: nr}},
+			support{intermediate: true}.notifies()...),
 	}
 	data, err := m.Marshal()
 	if err != nil {
 		t.Fatal(err)
+	}
+	f.next = message.IKEAuth
+	if len(choice.More()) > 0 {
+		f.next = message.IKEIntermediate
 	}
 	f.sas = append(f.sas, forged{spi, sk})
 	f.p.i.e.Receive(Datagram{Path: Path{Local: addrI, Remote: addrR}, Data: data}, f.p.now)
 	f.p.flush()
 }
 
-// refuse answers the IKE_AUTH that the i-th forged answer brought about.
+// refuse answers the IKE_AUTH or IKE_INTERMEDIATE that the i-th forged answer
+// brought about.
 func (f *forger) refuse(i int) {
 	f.p.t.Helper()
-	h := message.Header{SPIi: f.req.SPIi, SPIr: f.sas[i].spi, Exchange: message.IKEAuth, Flags: message.FlagResponse, MessageID: 1}
+	h := message.Header{SPIi: f.req.SPIi, SPIr: f.sas[i].spi, Exchange: f.next, Flags: message.FlagResponse, MessageID: 1}
 	data, err := f.sas[i].sk.Seal(h, []message.Payload{&message.Notify{Kind: message.AuthenticationFailed}})
 	if err != nil {
 		f.p.t.Fatal(err)
@@ -73,10 +82,15 @@ func (f *forger) refuse(i int) {
 	f.p.flush()
 }
 
-func newForger(t *testing.T) (*forger, SessionID) {
+func newForger(t *testing.T, hybrid bool) (*forger, SessionID) {
 	t.Helper()
-	p := newPair(t, acceptConfig(t))
-	id, err := p.i.e.Initiate(peerConfig(t), p.now)
+	c, a := peerConfig(t), acceptConfig(t)
+	if hybrid {
+		c.IKE = ikeProposals(t, "aes128gcm16-prfsha256-x25519-ke1_mlkem768")
+		a.IKE = c.IKE
+	}
+	p := newPair(t, a)
+	id, err := p.i.e.Initiate(c, p.now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,19 +129,25 @@ func TestForgedCompleteInit(t *testing.T) {
 		},
 	}
 	for name, do := range tests {
-		t.Run(name, func(t *testing.T) {
-			f, id := newForger(t)
-			do(f)
-			if !f.p.i.up[id] {
-				t.Fatalf("%s", dump(f.p.i.events))
-			}
-			if s := f.p.i.e.order[0]; len(s.others) != 0 || s.init != nil || len(f.p.i.spis.taken) != 1 {
-				t.Errorf("left: %d candidates, SPIs %v", len(s.others), f.p.i.spis.taken)
-			}
-			f.p.steady()
-			f.p.close()
-		})
+		for _, hybrid := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, hybrid %v", name, hybrid), func(t *testing.T) {
+				testForged(t, do, hybrid)
+			})
+		}
 	}
+}
+
+func testForged(t *testing.T, do func(f *forger), hybrid bool) {
+	f, id := newForger(t, hybrid)
+	do(f)
+	if !f.p.i.up[id] {
+		t.Fatalf("%s", dump(f.p.i.events))
+	}
+	if s := f.p.i.e.order[0]; len(s.others) != 0 || s.init != nil || len(f.p.i.spis.taken) != 1 {
+		t.Errorf("left: %d candidates, SPIs %v", len(s.others), f.p.i.spis.taken)
+	}
+	f.p.steady()
+	f.p.close()
 }
 
 func (f *forger) flood() {
@@ -141,7 +161,7 @@ func (f *forger) flood() {
 
 // Only forged answers: the attempt fails, and nothing is left.
 func TestForgedInitAlone(t *testing.T) {
-	f, _ := newForger(t)
+	f, _ := newForger(t, false)
 	f.p.wire = nil
 	f.p.drop = func(flight) bool { return true }
 	f.answer(0x666)
@@ -160,7 +180,7 @@ func TestForgedInitAlone(t *testing.T) {
 // A forged request for a cookie makes a second half-open IKE SA at the peer,
 // and the answers to both requests arrive.
 func TestForgedCookie(t *testing.T) {
-	f, id := newForger(t)
+	f, id := newForger(t, false)
 	f.p.answerInit(f.req, &message.Notify{Kind: message.Cookie, Data: []byte("forged")})
 	f.p.settle()
 	if !f.p.i.up[id] {

@@ -19,9 +19,11 @@
 // checked by return routability before ESP goes there. An initiator does not tell
 // its own further addresses, and moves within one family only.
 //
-// Messages that are too long for their path go in fragments (RFC 7383).
+// Messages that are too long for their path go in fragments (RFC 7383). Hybrid
+// key exchanges, as with ML-KEM, take place in IKE_INTERMEDIATE (RFC 9242, RFC
+// 9370).
 //
-// It does not implement certificates, EAP, IKE_INTERMEDIATE or IPComp.
+// It does not implement certificates, EAP or IPComp.
 // A peer that offers them is answered without them.
 // Nor does it send NAT keepalives (RFC 3948, Section 4), or rewrite selectors for
 // transport mode through a true NAT (RFC 7296, Section 2.23.1).

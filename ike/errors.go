@@ -12,9 +12,10 @@ import (
 // The stages at which a session or child fails, as in [Error] and
 // [SessionFailed].
 const (
-	StageInit        = "IKE_SA_INIT"
-	StageAuth        = "IKE_AUTH"
-	StageCreateChild = "CREATE_CHILD_SA"
+	StageInit         = "IKE_SA_INIT"
+	StageIntermediate = "IKE_INTERMEDIATE"
+	StageAuth         = "IKE_AUTH"
+	StageCreateChild  = "CREATE_CHILD_SA"
 )
 
 // An Error says why a session or a child SA did not come to be.

@@ -1,6 +1,10 @@
 package ike
 
-import "warren/ike/message"
+import (
+	"slices"
+
+	"warren/ike/message"
+)
 
 // support is which extensions of IKEv2 both ends said to know in IKE_SA_INIT.
 type support struct {
@@ -30,5 +34,5 @@ func (x support) notifies() []message.Payload {
 
 // offers is what this node says to know as initiator.
 func (s *session) offers() support {
-	return support{fragments: true}
+	return support{fragments: true, intermediate: slices.ContainsFunc(s.ike, Proposal.HasAddKE)}
 }

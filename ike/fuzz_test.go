@@ -62,7 +62,7 @@ func (p *pair) fuzzInside(orig flight, patch []byte, at int) {
 	}
 	from := orig.from
 	cur := from.e.order[0].cur
-	for _, kind := range []message.ExchangeType{message.IKEAuth, message.CreateChildSA, message.Informational} {
+	for _, kind := range []message.ExchangeType{message.IKEIntermediate, message.IKEAuth, message.CreateChildSA, message.Informational} {
 		if len(p.other(from).e.order) == 0 {
 			return
 		}

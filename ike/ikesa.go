@@ -87,9 +87,13 @@ func (e *Engine) protect(sa *ikeSA, kind message.ExchangeType, id uint32, respon
 	if err != nil {
 		return nil, err
 	}
-	return sa.sk.SealFragments(message.Header{
+	data, err := sa.sk.SealFragments(message.Header{
 		SPIi: sa.spiI, SPIr: sa.spiR, Exchange: kind, Flags: sa.flags(response), MessageID: id,
 	}, p, e.fragmentSize(sa.sess, len(p.Data)))
+	if err == nil && kind == message.IKEIntermediate {
+		err = sa.cover(sa.initiator, data[0], p)
+	}
+	return data, err
 }
 
 // newSA adds an IKE SA to the session. spi is this node's.

@@ -25,6 +25,7 @@ type initKey struct {
 type halfState struct {
 	ni, nr           []byte
 	initMsg, respMsg []byte
+	additional
 }
 
 // initPayloads are the payloads that both IKE_SA_INIT messages must have.
@@ -176,7 +177,7 @@ func (e *Engine) openHalf(d Datagram, m *message.Message, in halfInput, now time
 	}
 	s := e.halfSession(d, m, now)
 	s.support = in.support
-	s.half = &halfState{ni: slices.Clone(in.ni), nr: nr, initMsg: m.Raw, respMsg: data}
+	s.half = &halfState{ni: slices.Clone(in.ni), nr: nr, initMsg: m.Raw, respMsg: data, additional: additional{more: in.choice.More()}}
 	sa := e.newSA(s, false, spi, now)
 	s.cur = sa
 	sa.spiI, sa.state, sa.recvID = m.SPIi, saHalf, 1

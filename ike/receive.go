@@ -67,7 +67,7 @@ func (e *Engine) receiveResponse(sa *ikeSA, d Datagram, h message.Header, now ti
 	if notWhole(err) {
 		return
 	}
-	ps, err := in.parse(err)
+	ps, err := sa.parse(in, h, err)
 	sa.out = nil
 	e.authentic(sa, d, false, now)
 	e.answeredFrom(sa.sess, d, now)
@@ -90,13 +90,15 @@ func (e *Engine) receiveRequest(sa *ikeSA, d Datagram, h message.Header, now tim
 		return
 	}
 	sa.lastKind, sa.lastReq = h.Exchange, sha256.Sum256(in.datagram(d))
-	ps, err := in.parse(err)
+	ps, err := sa.parse(in, h, err)
 	e.authentic(sa, d, true, now)
 	if err != nil {
 		e.refuseMalformed(sa, d, h.Exchange, err, now)
 		return
 	}
 	switch h.Exchange {
+	case message.IKEIntermediate:
+		e.intermediateRequest(sa, d, ps, now)
 	case message.IKEAuth:
 		e.authRequest(sa, d, ps, now)
 	case message.CreateChildSA:
@@ -107,11 +109,14 @@ func (e *Engine) receiveRequest(sa *ikeSA, d Datagram, h message.Header, now tim
 }
 
 // takes reports whether sa answers requests of this kind: before the peer is
-// authenticated only IKE_AUTH, and that only from the initiator, and after that
-// everything but.
+// authenticated only IKE_INTERMEDIATE, as often as was agreed on, and IKE_AUTH,
+// and those only from the initiator, and after that everything but.
 func (sa *ikeSA) takes(kind message.ExchangeType) bool {
 	switch sa.state {
 	case saHalf:
+		if len(sa.sess.half.more) > 0 {
+			return kind == message.IKEIntermediate && !sa.initiator
+		}
 		return kind == message.IKEAuth && !sa.initiator
 	case saUp, saReplaced:
 		return kind == message.CreateChildSA || kind == message.Informational
@@ -164,8 +169,12 @@ func (in *inbound) datagram(d Datagram) []byte {
 	return in.raw
 }
 
-// parse returns the payloads of a message that was opened, or why it could not be.
-func (in *inbound) parse(err error) ([]message.Payload, error) {
+// parse returns the payloads of a message that was opened, or why it could not
+// be. It takes those that AUTH is to cover into account.
+func (sa *ikeSA) parse(in *inbound, h message.Header, err error) ([]message.Payload, error) {
+	if err == nil && h.Exchange == message.IKEIntermediate {
+		err = sa.cover(h.FromInitiator(), in.raw, in.plain)
+	}
 	if err != nil {
 		return nil, err
 	}

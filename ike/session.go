@@ -103,8 +103,11 @@ func (s *session) label() string {
 
 // stage is where a session that is not up stands.
 func (s *session) stage() string {
-	if s.cur.state == saInit {
+	switch {
+	case s.cur.state == saInit:
 		return StageInit
+	case s.half != nil && len(s.half.more) > 0:
+		return StageIntermediate
 	}
 	return StageAuth
 }

@@ -17,5 +17,5 @@ func (sa *ikeSA) seal(kind message.ExchangeType, id uint32, response bool, ps []
 func (e *Engine) open(sa *ikeSA, d Datagram) ([]message.Payload, error) {
 	var part *reassembly
 	in, err := e.unwrap(sa, d, &part, time.Time{})
-	return in.parse(err)
+	return sa.parse(in, message.Header{}, err)
 }

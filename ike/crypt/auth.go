@@ -3,13 +3,16 @@ package crypt
 import (
 	"crypto/hmac"
 	"errors"
+	"slices"
 )
 
-// An AuthInput is what one side proves, and to whom (RFC 7296, Section 2.15).
+// An AuthInput is what one side proves, and to whom (RFC 7296, Section 2.15; RFC
+// 9242, Section 3.3.2).
 type AuthInput struct {
 	Message []byte // its own IKE_SA_INIT message as sent, the last one if it was repeated
 	Nonce   []byte // the other side's
 	ID      []byte // its own ID payload's Body
+	IntAuth []byte // of both sides, and the message id of IKE_AUTH; nil without IKE_INTERMEDIATE
 }
 
 // ErrVerify means that an AUTH payload does not prove what it should.
@@ -30,7 +33,7 @@ func (k Keys) SignedOctets(initiator bool, in AuthInput) []byte {
 	if initiator {
 		p = k.m().pi
 	}
-	return append(concat(in.Message, in.Nonce), k.m().prf.Sum(p, in.ID)...)
+	return slices.Concat(in.Message, in.Nonce, k.m().prf.Sum(p, in.ID), in.IntAuth)
 }
 
 // PSKAuth computes the data of the initiator's, or else the responder's, AUTH

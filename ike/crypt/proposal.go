@@ -115,7 +115,7 @@ func (p *Proposal) checkAddKE() error {
 		required = required || len(list) > 0 && !slices.Contains(list, message.DHNone)
 	}
 	switch {
-	case !p.hasAddKE():
+	case !p.HasAddKE():
 		return nil
 	case len(p.DH) == 0:
 		return errors.New("names an additional key exchange and none to follow, like x25519")
@@ -129,7 +129,9 @@ func (p *Proposal) checkAddKE() error {
 	return nil
 }
 
-func (p *Proposal) hasAddKE() bool {
+// HasAddKE reports whether p names additional key exchanges, if only optional
+// ones.
+func (p Proposal) HasAddKE() bool {
 	return slices.ContainsFunc(p.AddKE[:], func(l []message.DHGroup) bool { return len(l) > 0 })
 }
 

@@ -91,7 +91,7 @@ func TestWithoutAddKE(t *testing.T) {
 	if len(left) != 2 || left[0].String() != "aes128gcm16-prfsha256-ecp256" || left[1].String() != "aes128gcm16-prfsha256-ecp384" {
 		t.Errorf("left: %v", left)
 	}
-	if !ps[1].hasAddKE() {
+	if !ps[1].HasAddKE() {
 		t.Error("the original changed")
 	}
 }
