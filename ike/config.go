@@ -68,9 +68,9 @@ type Rekey struct {
 	Child sa.Lifetime
 
 	// Jitter is the share of IKE and of the soft limits of Child by which a
-	// rekey comes earlier, at random: up to half of it where the peer opened the
-	// session, between half of it and all where this node did, so that both ends
-	// rarely rekey at once. Zero means 0.1, negative none.
+	// rekey comes earlier, at random: up to a quarter of it where the peer opened
+	// the session, between half of it and all where this node did, so that both
+	// ends rarely rekey at once. Zero means 0.1, negative none.
 	Jitter float64
 }
 

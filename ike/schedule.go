@@ -1,6 +1,7 @@
 package ike
 
 import (
+	"math"
 	"time"
 
 	"warren/sa"
@@ -15,28 +16,66 @@ import (
 const (
 	// chainWait is how long a rekey waits for one in another layer before it
 	// looks again, up to half as long again.
-	chainWait = 200 * time.Millisecond
+	chainWait = 20 * time.Millisecond
 
 	// maxDepth bounds how far outward a session is followed.
 	maxDepth = 64
 )
 
-// rekeyTime is when an SA of s that lives for d is to be rekeyed.
+// rekeyTime is when an SA of s that lives for d is to be rekeyed: of several
+// times the one furthest from what other layers of its chain have planned.
 func (e *Engine) rekeyTime(s *session, born time.Time, d time.Duration) time.Time {
 	if d <= 0 {
 		return time.Time{}
 	}
-	share := e.share(s)
-	return born.Add(d - time.Duration(float64(d)*share))
+	var best time.Time
+	var widest time.Duration
+	for range planTries {
+		at := born.Add(d - time.Duration(float64(d)*e.share(s)))
+		gap := e.gap(s, at)
+		if best.IsZero() || gap > widest {
+			best, widest = at, gap
+		}
+		if !s.initiator {
+			break // the rest of the chain is elsewhere
+		}
+	}
+	return best
 }
 
-// share is by how much of its lifetime an SA of s is rekeyed earlier.
+// planTries is how many times rekeyTime chooses from.
+const planTries = 8
+
+// share is by how much of its lifetime an SA of s is rekeyed earlier: the opener
+// of the session between half of the jitter and all of it, the other end up to
+// a quarter, so that there is time between the two.
 func (e *Engine) share(s *session) float64 {
-	half := s.rekey.jitter() / 2
+	j := s.rekey.jitter()
 	if s.initiator {
-		return half + half*e.fraction()
+		return j/2 + j/2*e.fraction()
 	}
-	return half * e.fraction()
+	return j / 4 * e.fraction()
+}
+
+// gap is how far at is from the nearest rekey that the other layers of the chain
+// of s have planned.
+func (e *Engine) gap(s *session, at time.Time) time.Duration {
+	least := time.Duration(math.MaxInt64)
+	for _, o := range e.order {
+		if o == s || !o.initiator || o.state != sessionUp || !e.inside(s, o) && !e.inside(o, s) {
+			continue
+		}
+		plans := []time.Time{o.cur.rekeyAt}
+		for _, c := range o.children {
+			plans = append(plans, c.rekeyAt)
+		}
+		for _, t := range plans {
+			if !t.IsZero() {
+				least = min(least, at.Sub(t).Abs())
+			}
+		}
+	}
+	return least
 }
 
 // lifetime is the life of a new child of s, its soft limits spread.
