@@ -21,6 +21,8 @@ type child struct {
 	seen    uint64    // inbound packets at the last look
 	used    bool      // the engine was told that the peer uses it
 	rekeyed bool      // the engine was told that it is near its limit
+	in1     look      // the last look at the inbound SA
+	out1    look      // and at the outbound one
 	sent    uint64    // outbound packets at the last look
 	quiet   time.Time // since when there are no more
 }
@@ -43,6 +45,7 @@ func (n *Node) install(session ike.SessionID, c ike.Child) (*child, error) {
 	c.KeyIn, c.KeyOut = nil, nil
 	made := &child{Child: c, session: session, in: in, out: out}
 	n.children[c.SPIIn] = made
+	n.hurry = n.hurry || c.Lifetime.SoftBytes != 0 || c.Lifetime.SoftPackets != 0
 	return made, nil
 }
 
@@ -100,8 +103,9 @@ func (c *child) accepted() nest.AcceptedChild {
 
 // watch tells the engine what it cannot see: that ESP arrived, that the peer
 // uses a new SA, and that limits of bytes, packets or sequence numbers are near.
-// Time limits are the engine's own.
-func (n *Node) watch(now time.Time) {
+// Time limits are the engine's own. It returns when it wants to look again.
+func (n *Node) watch(now time.Time) time.Duration {
+	next := watchEvery
 	for spi, c := range n.children {
 		if got := c.in.Packets.Load(); got != c.seen {
 			c.seen = got
@@ -112,8 +116,10 @@ func (n *Node) watch(now time.Time) {
 			}
 		}
 		n.checkLimits(spi, c, now)
+		next = min(next, c.untilSoft(now))
 		n.keepAlive(c, now)
 	}
+	return max(next, watchLeast)
 }
 
 // keepAlive keeps the mapping of a NAT between this node and the peer it called.
@@ -138,20 +144,6 @@ func (c *child) keepaliveDue(sent uint64, now time.Time) bool {
 	}
 	c.quiet = now
 	return true
-}
-
-func (n *Node) checkLimits(spi esp.SPI, c *child, now time.Time) {
-	if c.out.HardExpired(now) || c.in.HardExpired(now) {
-		n.log.Warn("child SA reached its hard limit", "peer", c.Name, "spi_in", spi)
-		c.in.Retire()
-		c.out.Retire()
-		n.try("delete child", n.ike.DeleteChild(c.session, spi, now))
-		return
-	}
-	if !c.rekeyed && (c.out.SoftExpired(now) || c.in.SoftExpired(now)) {
-		c.rekeyed = true
-		n.try("rekey child", n.ike.RekeyChild(c.session, spi, now))
-	}
 }
 
 // try logs what the engine refuses: it has its own timers to try again.

@@ -11,7 +11,10 @@ import (
 )
 
 const (
+	// The node looks at its SAs so often, more often where one nears its limits.
 	watchEvery = time.Second
+	watchSoon  = 50 * time.Millisecond
+	watchLeast = 10 * time.Millisecond
 
 	// goodbye is how long a shutdown waits for the peers' answers: the DELETEs
 	// of a chain go one after the other, each with its own few tries.
@@ -20,7 +23,7 @@ const (
 
 // loop drives the node until ctx ends, then takes everything down in order.
 func (n *Node) loop(ctx context.Context) error {
-	watch := time.NewTicker(watchEvery)
+	watch := time.NewTimer(watchEvery)
 	defer watch.Stop()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
@@ -30,6 +33,10 @@ func (n *Node) loop(ctx context.Context) error {
 		n.pump(time.Now())
 		if done == nil && n.idle() {
 			return nil
+		}
+		if n.hurry {
+			n.hurry = false
+			watch.Reset(watchSoon)
 		}
 		timer.Reset(n.untilNext())
 		select {
@@ -42,7 +49,7 @@ func (n *Node) loop(ctx context.Context) error {
 			if err := n.plane.Err(); err != nil {
 				return err
 			}
-			n.watch(now)
+			watch.Reset(n.watch(now))
 			n.watchOffloads()
 			n.nest.Tick(now)
 		case now := <-timer.C:

@@ -64,6 +64,7 @@ type Node struct {
 	children  map[esp.SPI]*child
 	routed    map[sa.Layer]*child // accepted, with the selectors that the kernel routes
 	lastLayer sa.Layer
+	hurry     bool // a pair of SAs with limits is new
 	waiters   []*waiter
 	roams     roaming
 	noted     []string // see watchOffloads
