@@ -192,6 +192,7 @@ type Route struct {
 type Version struct {
 	Version string `json:"version"`
 	Go      string `json:"go"`
+	Ciphers string `json:"ciphers"` // what runs AES-GCM
 	Node    string `json:"node"`
 	PID     int    `json:"pid"`
 }

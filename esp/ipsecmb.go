@@ -63,7 +63,7 @@ func newBackendGCM(key []byte, salt aeadSalt) transform {
 	return nil
 }
 
-// A mbGCM is a transform by libipsec-mb.
+// An mbGCM is a transform by libipsec-mb.
 type mbGCM struct {
 	aeadSalt
 	lib  *ipsecmb

@@ -3,7 +3,7 @@ package esp
 import "fmt"
 
 // goBackend is what Backend says where the library is Go's.
-const goBackend = "Go standard library"
+const goBackend = "the Go standard library"
 
 // A transform is what protects the packets of one SA: its algorithms and keys.
 // It is immutable, so goroutines may share it.

@@ -5,6 +5,8 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"warren/esp"
 )
 
 // release is the version that this source tree leads to.
@@ -27,13 +29,13 @@ func version() string {
 func (a *app) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
-		Short: "Print the version",
+		Short: "Print the version, and what runs the ciphers",
 		Args:  exactly(),
 		RunE: func(*cobra.Command, []string) error {
 			if a.json() {
-				return a.printJSON(map[string]string{"version": version(), "go": runtime.Version()})
+				return a.printJSON(map[string]string{"version": version(), "go": runtime.Version(), "ciphers": esp.Backend()})
 			}
-			a.printf("warren %s (%s)\n", version(), runtime.Version())
+			a.printf("warren %s (%s)\nAES-GCM by %s\n", version(), runtime.Version(), esp.Backend())
 			return nil
 		},
 	}
