@@ -45,6 +45,9 @@ func (a *childAnswer) build(e *Engine, sa *ikeSA, ps []message.Payload, now time
 	if no := a.make(s, choice, ps, now); no != nil {
 		return no
 	}
+	if no := e.nests(s, a.child.mode); no != nil {
+		return no
+	}
 	if no := a.narrow(s, selectors(tsi), selectors(tsr)); no != nil {
 		return no
 	}

@@ -80,6 +80,7 @@ func (e *Engine) adoptAccept(s *session, a *AcceptConfig) {
 	s.ike, s.esp = a.IKE, a.ESP
 	s.rekey, s.liveness, s.window = a.Rekey, a.Liveness, a.Window
 	s.layer = a.NextLayer()
+	s.outside = len(e.carriers(s))
 }
 
 // denyAuth answers AUTHENTICATION_FAILED, whatever the reason, and forgets the
@@ -151,11 +152,12 @@ func (e *Engine) thin(twins []*session, now time.Time) {
 }
 
 // twins lists the sessions with the same two identities as s. An INITIAL_CONTACT
-// makes them void (RFC 7296, Section 2.4).
+// makes them void (RFC 7296, Section 2.4), but not those that it came through.
 func (e *Engine) twins(s *session) []*session {
+	carriers := e.carriers(s)
 	var old []*session
 	for _, o := range e.order {
-		if o != s && !o.initiator && o.state != sessionHalfOpen &&
+		if o != s && !o.initiator && o.state != sessionHalfOpen && !slices.Contains(carriers, o) &&
 			o.localID.Equal(s.localID) && o.remoteID.Equal(s.remoteID) {
 			old = append(old, o)
 		}

@@ -114,13 +114,17 @@ type removal struct {
 	reason               string
 }
 
-// removeChild forgets c and frees its SPI.
-func (e *Engine) removeChild(s *session, c *child, r removal) {
+// removeChild forgets c and frees its SPI. If its layer goes with it, so does what
+// came through that, first.
+func (e *Engine) removeChild(s *session, c *child, r removal, now time.Time) {
 	i := slices.Index(s.children, c)
 	if i < 0 {
 		return
 	}
 	s.children = slices.Delete(s.children, i, i+1)
+	if r.down {
+		e.cutOff(c.layer, r.reason, now)
+	}
 	if !r.silent {
 		e.emit(ChildRemoved{Session: s.id, SPIIn: c.spiIn, SPIOut: c.spiOut, Layer: c.layer,
 			Down: r.down, ByPeer: r.byPeer, Reason: r.reason})
@@ -139,7 +143,7 @@ func (e *Engine) linger(c *child, now time.Time) {
 func (e *Engine) tickChild(s *session, c *child, now time.Time) {
 	switch {
 	case due(c.removeAt, now) && c.state == childLingering:
-		e.removeChild(s, c, removal{reason: "replaced"})
+		e.removeChild(s, c, removal{reason: "replaced"}, now)
 	case due(c.removeAt, now):
 		c.removeAt = time.Time{}
 		e.enqueue(s.cur, &deleteChild{c: c, reason: "redundant"}, now)

@@ -60,7 +60,7 @@ func TestCollision17(t *testing.T) {
 	crossing{
 		begin: func(p *pair, a, b *end) {
 			s := b.e.sessions[b.session()]
-			b.e.removeChild(s, s.children[0], removal{down: true, reason: "lost"})
+			b.e.removeChild(s, s.children[0], removal{down: true, reason: "lost"}, p.now)
 			p.rekeyChild(a)
 		},
 		check: func(p *pair, a, b *end) {

@@ -79,7 +79,7 @@ func (e *Engine) grant(s *session, ps []message.Payload) (message.Payload, *refu
 			continue
 		}
 		want, _ := a.Address()
-		addr, err := s.accept.Pool.Acquire(s.remoteID, want.Addr(), v6)
+		addr, err := s.accept.Pool.Acquire(s.holder(), want.Addr(), v6)
 		if err != nil {
 			continue
 		}
@@ -95,6 +95,9 @@ func (e *Engine) grant(s *session, ps []message.Payload) (message.Payload, *refu
 	return reply, nil
 }
 
+// holder is who holds the session's leases.
+func (s *session) holder() Holder { return Holder{s.remoteID, s.outside} }
+
 // releaseLeases gives a responder's leases back.
 func (e *Engine) releaseLeases(s *session) {
 	if s.accept == nil {
@@ -102,7 +105,7 @@ func (e *Engine) releaseLeases(s *session) {
 	}
 	for _, a := range []netip.Addr{s.lease4, s.lease6} {
 		if a.IsValid() {
-			s.accept.Pool.Release(s.remoteID, a)
+			s.accept.Pool.Release(s.holder(), a)
 		}
 	}
 }

@@ -72,7 +72,7 @@ func TestFailures(t *testing.T) {
 		"pool empty": {
 			accept: func(a *AcceptConfig) {
 				a.Pool = mustPool(t, "10.99.1.7/32")
-				if _, err := a.Pool.Acquire(mustID(t, "bob.example"), netip.Addr{}, false); err != nil {
+				if _, err := a.Pool.Acquire(Holder{ID: mustID(t, "bob.example")}, netip.Addr{}, false); err != nil {
 					t.Fatal(err)
 				}
 			},

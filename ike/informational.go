@@ -96,7 +96,7 @@ func (e *Engine) peerDeletesChild(s *session, c *child, now time.Time) {
 			t.passiveGone = true
 		} else if t.old != nil {
 			t.old.succ = nil
-			e.removeChild(s, c, removal{byPeer: true, reason: "redundant"})
+			e.removeChild(s, c, removal{byPeer: true, reason: "redundant"}, now)
 			return
 		}
 	}

@@ -87,6 +87,10 @@ type Options struct {
 	// Zero means 32.
 	MaxChildren int
 
+	// MaxDepth bounds the tunnels inside one another that peers may open. Zero
+	// means 8. A transport association may be inside the last.
+	MaxDepth int
+
 	// HalfOpenTime is how long a responder waits for IKE_AUTH. Zero means 20 s.
 	HalfOpenTime time.Duration
 
@@ -128,6 +132,7 @@ func (o Options) withDefaults() (Options, error) {
 	o.CookieThreshold = cmp.Or(o.CookieThreshold, 64)
 	o.MaxHalfOpen = cmp.Or(o.MaxHalfOpen, 1024)
 	o.MaxChildren = cmp.Or(o.MaxChildren, 32)
+	o.MaxDepth = cmp.Or(o.MaxDepth, 8)
 	o.HalfOpenTime = cmp.Or(o.HalfOpenTime, 20*time.Second)
 	o.Linger = cmp.Or(o.Linger, 5*time.Second)
 	o.RetryAfter = cmp.Or(o.RetryAfter, 5*time.Second)

@@ -178,7 +178,8 @@ type pair struct {
 	sent  int
 	drop  func(f flight) bool
 	tap   []flight
-	watch *flow // may be nil
+	watch *flow                 // may be nil
+	vias  map[sa.Layer]sa.Layer // what the initiator's layers are called at the responder
 }
 
 var (
@@ -311,6 +312,15 @@ func (p *pair) hand(f flight) {
 	d := f.d
 	d.Data = bytes.Clone(d.Data)
 	d.Path.Local, d.Path.Remote = d.Path.Remote, d.Path.Local
+	for i, r := range p.vias {
+		if f.from == p.i && d.Path.Via == i {
+			d.Path.Via = r
+			break
+		} else if f.from == p.r && d.Path.Via == r {
+			d.Path.Via = i
+			break
+		}
+	}
 	f.to.rand.answering = !f.isResponse()
 	f.to.e.Receive(d, p.now)
 	f.to.rand.answering = false

@@ -13,12 +13,12 @@ import (
 // is told INTERNAL_ADDRESS_FAILURE.
 var ErrPoolEmpty = errors.New("no free address in the pool")
 
-// maxRemembered bounds how many identities without a lease a Pool remembers.
+// maxRemembered bounds how many holders without a lease a Pool remembers.
 const maxRemembered = 4096
 
-// A Pool leases virtual addresses to identities, at most one of each family to
-// each. An identity that comes back gets the address it had, if that is still
-// free. A Pool is safe for concurrent use.
+// A Pool leases virtual addresses to holders, at most one of each family to
+// each. A holder that comes back gets the address it had, if that is still free. A
+// Pool is safe for concurrent use.
 //
 // The network, the broadcast and the first host address of an IPv4 prefix, and
 // the first two addresses of an IPv6 prefix, are not leased: the gateway may
@@ -32,21 +32,31 @@ type Pool struct {
 	old      []poolKey // leases with no holder, oldest first
 }
 
+// A Holder is who an address is leased to: an identity, once for each depth at
+// which it has sessions inside other sessions. The layers of a chain that ends here
+// need an address each.
+type Holder struct {
+	ID      ID
+	Outside int // layers outside the session
+}
+
+func (h Holder) key(v6 bool) poolKey { return poolKey{Holder{h.ID.key(), h.Outside}, v6} }
+
 type poolKey struct {
-	id ID
+	Holder
 	v6 bool
 }
 
 type lease struct {
-	addr netip.Addr
-	id   ID
-	refs int
+	addr   netip.Addr
+	holder Holder
+	refs   int
 }
 
-// A Lease is an address that an identity holds.
+// A Lease is an address with who holds it.
 type Lease struct {
 	Addr netip.Addr
-	ID   ID
+	Holder
 }
 
 // NewPool returns a pool of the addresses of prefixes.
@@ -76,13 +86,12 @@ func (p *Pool) Has(v6 bool) bool {
 	return p != nil && slices.ContainsFunc(p.prefixes, func(x netip.Prefix) bool { return x.Addr().Is6() == v6 })
 }
 
-// Acquire leases an address of one family to id: the one id holds or last held,
-// else want if it is free, else any free one. Each call is to be undone by
-// Release.
-func (p *Pool) Acquire(id ID, want netip.Addr, v6 bool) (netip.Addr, error) {
+// Acquire leases an address of one family to h: the one h holds or last held, else
+// want if it is free, else any free one. Each call is to be undone by Release.
+func (p *Pool) Acquire(h Holder, want netip.Addr, v6 bool) (netip.Addr, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	k := poolKey{id.key(), v6}
+	k := h.key(v6)
 	l := p.byID[k]
 	if l != nil && (l.refs > 0 || want == l.addr || !p.takeable(want, v6)) {
 		p.hold(k, l)
@@ -97,21 +106,21 @@ func (p *Pool) Acquire(id ID, want netip.Addr, v6 bool) (netip.Addr, error) {
 	if l != nil { // an old lease makes way for the address asked for
 		p.forget(k)
 	}
-	l = &lease{addr: want, id: id}
+	l = &lease{addr: want, holder: h}
 	if o := p.held[want]; o != nil {
-		p.forget(poolKey{o.id.key(), v6})
+		p.forget(o.holder.key(v6))
 	}
 	p.held[want], p.byID[k] = l, l
 	l.refs = 1
 	return want, nil
 }
 
-// Release undoes one Acquire. The address stays remembered for the identity
+// Release undoes one Acquire. The address stays remembered for the holder
 // until somebody else needs it.
-func (p *Pool) Release(id ID, a netip.Addr) {
+func (p *Pool) Release(h Holder, a netip.Addr) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	k := poolKey{id.key(), a.Is6()}
+	k := h.key(a.Is6())
 	l := p.byID[k]
 	if l == nil || l.addr != a || l.refs == 0 {
 		return
@@ -130,7 +139,7 @@ func (p *Pool) Leases() []Lease {
 	var out []Lease
 	for _, l := range p.held {
 		if l.refs > 0 {
-			out = append(out, Lease{l.addr, l.id})
+			out = append(out, Lease{l.addr, l.holder})
 		}
 	}
 	slices.SortFunc(out, func(a, b Lease) int { return a.Addr.Compare(b.Addr) })

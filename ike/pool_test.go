@@ -31,15 +31,15 @@ func TestPoolKeepsBack(t *testing.T) {
 			p := mustPool(t, tt.prefix)
 			v6 := netip.MustParsePrefix(tt.prefix).Addr().Is6()
 			for i, want := range tt.want {
-				got, err := p.Acquire(mustID(t, fmt.Sprintf("c%d.example", i)), netip.Addr{}, v6)
+				got, err := p.Acquire(Holder{ID: mustID(t, fmt.Sprintf("c%d.example", i))}, netip.Addr{}, v6)
 				if err != nil || got.String() != want {
 					t.Errorf("%d: %v %v, want %s", i, got, err, want)
 				}
 			}
-			if a, err := p.Acquire(mustID(t, "late.example"), netip.Addr{}, v6); !errors.Is(err, ErrPoolEmpty) {
+			if a, err := p.Acquire(Holder{ID: mustID(t, "late.example")}, netip.Addr{}, v6); !errors.Is(err, ErrPoolEmpty) {
 				t.Errorf("the full pool gave %v", a)
 			}
-			if a, err := p.Acquire(mustID(t, "late.example"), netip.Addr{}, !v6); !errors.Is(err, ErrPoolEmpty) {
+			if a, err := p.Acquire(Holder{ID: mustID(t, "late.example")}, netip.Addr{}, !v6); !errors.Is(err, ErrPoolEmpty) {
 				t.Errorf("the other family gave %v", a)
 			}
 		})
@@ -54,32 +54,32 @@ func TestPoolKeepsBack(t *testing.T) {
 func TestPoolSticks(t *testing.T) {
 	p := mustPool(t, "10.0.0.0/24")
 	alice, bob := mustID(t, "alice.example"), mustID(t, "bob.example")
-	a, _ := p.Acquire(alice, netip.Addr{}, false)
-	again, _ := p.Acquire(mustID(t, "ALICE.example"), netip.Addr{}, false)
+	a, _ := p.Acquire(Holder{ID: alice}, netip.Addr{}, false)
+	again, _ := p.Acquire(Holder{ID: mustID(t, "ALICE.example")}, netip.Addr{}, false)
 	if a != again {
 		t.Errorf("a second session got %v, the first %v", again, a)
 	}
-	p.Release(alice, a)
+	p.Release(Holder{ID: alice}, a)
 	if len(p.Leases()) != 1 {
 		t.Error("the lease went with the first of two sessions")
 	}
-	p.Release(alice, a)
-	p.Release(alice, a) // once too often
+	p.Release(Holder{ID: alice}, a)
+	p.Release(Holder{ID: alice}, a) // once too often
 	if len(p.Leases()) != 0 {
 		t.Error("the lease stays")
 	}
-	b, _ := p.Acquire(bob, netip.Addr{}, false)
-	if back, _ := p.Acquire(alice, netip.Addr{}, false); back != a || b == a {
+	b, _ := p.Acquire(Holder{ID: bob}, netip.Addr{}, false)
+	if back, _ := p.Acquire(Holder{ID: alice}, netip.Addr{}, false); back != a || b == a {
 		t.Errorf("alice had %v, gets %v; bob %v", a, back, b)
 	}
 	want := netip.MustParseAddr("10.0.0.200")
-	if got, _ := p.Acquire(mustID(t, "carol.example"), want, false); got != want {
+	if got, _ := p.Acquire(Holder{ID: mustID(t, "carol.example")}, want, false); got != want {
 		t.Errorf("got %v, want %v", got, want)
 	}
-	if got, _ := p.Acquire(mustID(t, "dave.example"), want, false); got == want || !got.IsValid() {
+	if got, _ := p.Acquire(Holder{ID: mustID(t, "dave.example")}, want, false); got == want || !got.IsValid() {
 		t.Errorf("a leased address was leased again")
 	}
-	if got, _ := p.Acquire(mustID(t, "erin.example"), netip.MustParseAddr("192.0.2.1"), false); !netip.MustParsePrefix("10.0.0.0/24").Contains(got) {
+	if got, _ := p.Acquire(Holder{ID: mustID(t, "erin.example")}, netip.MustParseAddr("192.0.2.1"), false); !netip.MustParsePrefix("10.0.0.0/24").Contains(got) {
 		t.Errorf("an address outside the pool: %v", got)
 	}
 }
@@ -98,7 +98,7 @@ func TestPoolRandom(t *testing.T) {
 				id := mustID(t, fmt.Sprintf("c%d.example", rapid.IntRange(0, 20).Draw(t, "id")))
 				v6 := rapid.Bool().Draw(t, "v6")
 				want := netip.AddrFrom4([4]byte{10, 0, 0, byte(rapid.IntRange(0, 20).Draw(t, "want"))})
-				a, err := p.Acquire(id, want, v6)
+				a, err := p.Acquire(Holder{ID: id}, want, v6)
 				users := map[ID]bool{}
 				for _, h := range out {
 					if h.a.Is6() == v6 {
@@ -123,7 +123,7 @@ func TestPoolRandom(t *testing.T) {
 					t.Skip("nothing held")
 				}
 				i := rapid.IntRange(0, len(out)-1).Draw(t, "which")
-				p.Release(out[i].id, out[i].a)
+				p.Release(Holder{ID: out[i].id}, out[i].a)
 				out = append(out[:i], out[i+1:]...)
 			},
 			"": func(t *rapid.T) {

@@ -128,7 +128,7 @@ func (t *rekeyChild) unusable(e *Engine, sa *ikeSA, ps []message.Payload) {
 func (t *rekeyChild) install(e *Engine, s *session, c *child, keys childKeys, now time.Time) {
 	old := t.old
 	if old == nil {
-		t.installNew(e, s, c, keys)
+		t.installNew(e, s, c, keys, now)
 		return
 	}
 	if t.passive != nil && bytes.Compare(lower(t.offer.ni, t.offer.nr), t.theirs) < 0 {
@@ -159,10 +159,10 @@ func (t *rekeyChild) install(e *Engine, s *session, c *child, keys childKeys, no
 // the peer owes.
 const redundantTime = 30 * time.Second
 
-func (t *rekeyChild) installNew(e *Engine, s *session, c *child, keys childKeys) {
+func (t *rekeyChild) installNew(e *Engine, s *session, c *child, keys childKeys, now time.Time) {
 	if lost := t.lost; lost != nil && slices.Contains(s.children, lost) {
 		e.replaceChild(s, lost, c, keys, true)
-		e.removeChild(s, lost, removal{reason: "the peer had lost it"})
+		e.removeChild(s, lost, removal{reason: "the peer had lost it"}, now)
 		return
 	}
 	e.addChild(s, c)
@@ -259,7 +259,7 @@ func (t *rekeyChild) failed(e *Engine, s *session, err *Error, now time.Time) {
 	case t.lost != nil && err.Notify == message.TemporaryFailure && slices.Contains(s.children, t.lost):
 		t.lost.state, t.lost.rekeyAt = childUp, e.retryTime(now)
 	case t.lost != nil:
-		e.removeChild(s, t.lost, removal{down: true, byPeer: true, reason: err.Error()})
+		e.removeChild(s, t.lost, removal{down: true, byPeer: true, reason: err.Error()}, now)
 	default:
 		e.opt.Log.Info("ike: child SA not rekeyed", "session", s.label(), "spi", t.old.spiIn.String(), "err", err)
 		t.settle(e, s, now)
@@ -274,7 +274,7 @@ func (t *rekeyChild) settle(e *Engine, s *session, now time.Time) {
 	}
 	switch {
 	case t.oldGone && old.succ == nil:
-		e.removeChild(s, old, removal{down: true, byPeer: true, reason: "deleted by the peer"})
+		e.removeChild(s, old, removal{down: true, byPeer: true, reason: "deleted by the peer"}, now)
 	case t.oldGone:
 	case old.succ != nil:
 		old.state = childReplaced
@@ -334,7 +334,7 @@ func (e *Engine) deleted(s *session, c *child, r removal, now time.Time) {
 	case r.reason != "redundant":
 		r.down = !e.reinstate(s, c, now)
 	}
-	e.removeChild(s, c, r)
+	e.removeChild(s, c, r, now)
 }
 
 // reinstate makes the pair that c was to replace the one in use again, if c

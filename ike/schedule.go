@@ -2,6 +2,7 @@ package ike
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"warren/sa"
@@ -13,14 +14,9 @@ import (
 // needs its packets. What a peer begins cannot be put off, but comes later: the
 // opener of a session rekeys in the earlier half of the jitter.
 
-const (
-	// chainWait is how long a rekey waits for one in another layer before it
-	// looks again, up to half as long again.
-	chainWait = 20 * time.Millisecond
-
-	// maxDepth bounds how far outward a session is followed.
-	maxDepth = 64
-)
+// chainWait is how long a rekey waits for one in another layer before it looks
+// again, up to half as long again.
+const chainWait = 20 * time.Millisecond
 
 // rekeyTime is when an SA of s that lives for d is to be rekeyed: of several
 // times the one furthest from what other layers of its chain have planned.
@@ -106,30 +102,7 @@ func (e *Engine) chainRetry(now time.Time) time.Time {
 }
 
 // inside reports whether outer carries s.
-func (e *Engine) inside(s, outer *session) bool {
-	for range maxDepth {
-		if s.via == sa.Network {
-			return false
-		}
-		if s.via == outer.layer {
-			return true
-		}
-		if s = e.carrier(s.via); s == nil {
-			return false
-		}
-	}
-	return false
-}
-
-// carrier is the session that this node opened as layer l.
-func (e *Engine) carrier(l sa.Layer) *session {
-	for _, o := range e.order {
-		if o.initiator && o.layer == l {
-			return o
-		}
-	}
-	return nil
-}
+func (e *Engine) inside(s, outer *session) bool { return slices.Contains(e.carriers(s), outer) }
 
 // replaces reports whether something of s is being replaced: from the request
 // of a rekey, by either end, to the DELETE of what it replaced.

@@ -35,6 +35,7 @@ type session struct {
 	liveness          time.Duration
 	window            int
 	layer, via        sa.Layer
+	outside           int // layers that its messages go through
 
 	path    Path
 	proven  netip.Addr // the peer's address that IKE_SA_INIT was answered from
@@ -249,7 +250,7 @@ func (e *Engine) end(s *session, why ending, now time.Time) {
 		why = *s.closing
 	}
 	for _, c := range slices.Clone(s.children) {
-		e.removeChild(s, c, removal{down: c.sending, byPeer: why.byPeer, reason: why.text(), silent: why.silent})
+		e.removeChild(s, c, removal{down: c.sending, byPeer: why.byPeer, reason: why.text(), silent: why.silent}, now)
 	}
 	e.settleCandidates(s, now)
 	for _, sa := range slices.Clone(s.sas) {
