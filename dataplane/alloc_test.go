@@ -90,8 +90,17 @@ func TestAllocs(t *testing.T) {
 			if n != 0 {
 				t.Errorf("ingress of a batch allocates %v times, want 0", n)
 			}
-			if c := x.pair.b.dp.Counters(); c.ToTUN != 51*batchLen {
-				t.Errorf("%d packets delivered, want %d; drops %v", c.ToTUN, 51*batchLen, x.pair.b.dp.Drops())
+			x.pair.b.accepts()
+			n = testing.AllocsPerRun(50, func() {
+				x.keep()
+				x.seal()
+				x.open()
+			})
+			if n != 0 {
+				t.Errorf("ingress of a batch at a responder allocates %v times, want 0", n)
+			}
+			if c := x.pair.b.dp.Counters(); c.ToTUN != 2*51*batchLen {
+				t.Errorf("%d packets delivered, want %d; drops %v", c.ToTUN, 2*51*batchLen, x.pair.b.dp.Drops())
 			}
 		})
 	}

@@ -54,7 +54,8 @@ import (
 type View interface {
 	Decide(f packet.Flow) nest.Decision
 	Layer(id sa.Layer) *nest.LayerInfo
-	Expects(f packet.Flow) sa.Layer
+	Listens(a netip.Addr) bool
+	Expects(f packet.Flow, from sa.Layer) sa.Layer
 }
 
 // A Handler is told what the dataplane cannot decide. Its methods are called

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"net/netip"
 
+	"warren/esp"
 	"warren/nest"
 	"warren/packet"
 	"warren/sa"
@@ -15,25 +16,44 @@ import (
 // this node's next layer, inside uncovers it, notes how it came, and reports
 // true: one more round. Otherwise it returns the packet's fate.
 func (o *opener) inside(v *published, p *packet.Packet, info *nest.LayerInfo, f *flight) (next fate, more bool) {
-	if info.Accepted || !info.IsInner(p.Flow.Dst) {
-		return o.deliver(v, p, info), false
-	}
-	proto, port := p.Flow.Proto, p.Flow.DstPort
-	isUDP := proto == packet.ProtoUDP
 	switch {
-	case proto == packet.ProtoESP, isUDP && port == o.d.ports.NATT, isUDP && port == o.d.ports.IKE:
+	case o.isLayer(p) && ends(v, info, p.Flow.Dst):
 		if p.Info.Fragment { // not reassembled here
 			p.Drop = packet.Fragment
 			return refused, false
 		}
 		f.via, f.ttl = info.Layer, ttl(p.Bytes())
-		p.Local, p.Remote = netip.AddrPortFrom(p.Flow.Dst, port), netip.AddrPortFrom(p.Flow.Src, p.Flow.SrcPort)
+		p.Local, p.Remote = netip.AddrPortFrom(p.Flow.Dst, p.Flow.DstPort), netip.AddrPortFrom(p.Flow.Src, p.Flow.SrcPort)
 		p.TOS = p.Info.TOS
 		return o.nextLayer(p, f.via)
-	case (proto == packet.ProtoICMP || proto == packet.ProtoICMPv6) && o.pathMTU(p, info):
+	case isICMP(p) && ends(v, info, p.Flow.Dst) && o.pathMTU(p, info):
 		return toControl, false
 	}
 	return o.deliver(v, p, info), false
+}
+
+// isLayer reports whether p is of a layer: ESP, plain or in UDP, or IKE.
+func (o *opener) isLayer(p *packet.Packet) bool {
+	switch p.Flow.Proto {
+	case packet.ProtoESP:
+		return true
+	case packet.ProtoUDP:
+		return p.Flow.DstPort == o.d.ports.NATT || p.Flow.DstPort == o.d.ports.IKE
+	}
+	return false
+}
+
+func isICMP(p *packet.Packet) bool {
+	return p.Flow.Proto == packet.ProtoICMP || p.Flow.Proto == packet.ProtoICMPv6
+}
+
+// ends reports whether a layer inside this one may end here at dst: an address of
+// this node's in a tunnel of its own, or where it listens in one that a peer opened.
+func ends(v *published, info *nest.LayerInfo, dst netip.Addr) bool {
+	if info.Accepted {
+		return info.Mode == esp.Tunnel && v.Listens(dst)
+	}
+	return info.IsInner(dst)
 }
 
 // nextLayer uncovers what an IP packet to this node carries: ESP, for one more
@@ -88,7 +108,7 @@ func (o *opener) ike(p *packet.Packet, via sa.Layer, natt bool) {
 // the node's own again (DESIGN, section 4).
 func (o *opener) deliver(v *published, p *packet.Packet, info *nest.LayerInfo) fate {
 	to := info.Deliver(p.Flow.Dst)
-	if !info.Accepted && o.expected(v, answered(p, to)) != info.Layer {
+	if (!info.Accepted || info.HasChildren) && o.expected(v, answered(p, to), info.Layer) != info.Layer {
 		p.Drop = packet.WrongLayer
 		return refused
 	}
@@ -103,18 +123,18 @@ func (o *opener) deliver(v *published, p *packet.Packet, info *nest.LayerInfo) f
 	return toTUN
 }
 
-// expected is the layer that the rules let answers to f come out of. Each layer
-// is an SA of its own with wide selectors, so a gateway could otherwise speak for
-// whoever is protected from it by the layers inside (RFC 4301, Section 5.2: the
-// SA must be the one that the SPD wants for the packet). What a peer opened is
-// not asked about: its selectors are as narrow as its lease.
-func (o *opener) expected(v *published, f packet.Flow) sa.Layer {
-	if l, ok := o.cache.get(&f, v.gen); ok {
-		return l
+// expected is the layer that answers to f, which came out of from, must come out
+// of. Each layer is an SA of its own with wide selectors, so a gateway could otherwise
+// speak for whoever is protected from it by the layers inside (RFC 4301, Section 5.2:
+// the SA must be the one that the SPD wants for the packet). What a peer opened, with
+// nothing inside, is not asked about: its selectors are as narrow as its lease.
+func (o *opener) expected(v *published, f packet.Flow, from sa.Layer) sa.Layer {
+	if e, ok := o.cache.get(&f, v.gen); ok && e.from == from {
+		return e.want
 	}
-	l := v.Expects(f)
-	o.cache.put(&f, v.gen, l)
-	return l
+	want := v.Expects(f, from)
+	o.cache.put(&f, v.gen, expectation{from, want})
+	return want
 }
 
 // answered is the flow that p, delivered to the address to, answers: its own

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -33,12 +34,15 @@ type fakeView struct {
 	decision nest.Decision
 	layers   map[sa.Layer]*nest.LayerInfo
 	expects  func(packet.Flow) sa.Layer // nil: the innermost layer
+	listens  []netip.Addr
 }
 
 func (v *fakeView) Decide(packet.Flow) nest.Decision  { return v.decision }
 func (v *fakeView) Layer(id sa.Layer) *nest.LayerInfo { return v.layers[id] }
 
-func (v *fakeView) Expects(f packet.Flow) sa.Layer {
+func (v *fakeView) Listens(a netip.Addr) bool { return slices.Contains(v.listens, a) }
+
+func (v *fakeView) Expects(f packet.Flow, _ sa.Layer) sa.Layer {
 	if v.expects != nil {
 		return v.expects(f)
 	}
@@ -178,7 +182,7 @@ func (p *pair) join(from, to *side, src, dst int) *nest.Bundle {
 
 // inbound tells a side of layer i: what is addressed to the next one goes round.
 func (p *pair) inbound(s *side, i int, id sa.Layer, host int, link *nest.Link) {
-	info := &nest.LayerInfo{Layer: id, Via: id - 1, Link: link}
+	info := &nest.LayerInfo{Layer: id, Via: id - 1, Mode: p.specs[i].mode, Link: link}
 	if i+1 < len(p.specs) {
 		info.Inner = []netip.Addr{addr(i+2, host, p.specs[i+1].v6)}
 	}

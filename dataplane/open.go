@@ -20,7 +20,7 @@ const (
 // belongs to one worker.
 type opener struct {
 	d     *Dataplane
-	cache *flowCache[sa.Layer] // what the view expects
+	cache *flowCache[expectation]
 
 	// The link counted last, and what it carried since: added once per run.
 	link           *nest.Link
@@ -55,13 +55,17 @@ type flight struct {
 	in    *sa.Inbound
 }
 
+// An expectation is the layer that the view expects a flow's packets to come out of
+// that came out of from.
+type expectation struct{ from, want sa.Layer }
+
 func newOpener(d *Dataplane) opener {
-	return opener{d: d, cache: newFlowCache[sa.Layer](min(d.opt.Limits.Flows, maxExpected))}
+	return opener{d: d, cache: newFlowCache[expectation](min(d.opt.Limits.Flows, maxExpected))}
 }
 
 // open takes the packets of b, openLen at most, out of their layers, outermost
-// first, as long as what comes out is for this node's next layer. Each round
-// checks the layer binding, the ESP packet itself and the selectors, in this
+// first, as long as what comes out is for this node's next layer, whoever opened
+// it. Each round checks the layer binding, the ESP packet itself and the selectors, in this
 // order; what is delivered in the end must besides have come the way that the
 // rules want for it. Nothing changes for a packet that does not pass. The fates
 // are valid until the next call.

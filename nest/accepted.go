@@ -14,9 +14,10 @@ import (
 )
 
 // An AcceptedChild is a child SA pair of a session that a peer opened with this
-// node, as a gateway or a receiver, from the network.
+// node, as a gateway or a receiver: from the network, or through another layer that
+// ends here.
 type AcceptedChild struct {
-	Layer             sa.Layer
+	Layer, Via        sa.Layer
 	Peer              string // the identity it proved
 	Mode              esp.Mode
 	Encap             packet.Encap
@@ -38,11 +39,18 @@ type accepted struct {
 	limit  OuterMTU // learned from the path to its Remote; 0 is none
 }
 
+// A carrier is what the packets of a child travel in.
+type carrier struct {
+	bundle *Bundle  // of the layers outside it; nil: the network
+	mtu    OuterMTU // for its packets
+	depth  int      // how many layers are outside it
+}
+
 // acceptedTable finds accepted children by the destination of a packet, and by
 // layer. It is persistent: with and without return a table that shares all but
 // a few nodes with the old one, so views in use stay as they are.
 type acceptedTable struct {
-	byDst   *bart.Table[[]*accepted] // newest first
+	byDst   *bart.Table[[]*accepted] // newest layer first
 	byLayer *bart.Table[*accepted]   // see layerPrefix
 }
 
@@ -69,9 +77,9 @@ func (t acceptedTable) layer(id sa.Layer) *LayerInfo {
 	return nil
 }
 
-// find is the bundle of the newest child, among those with the longest prefix,
-// whose selectors allow f.
-func (t acceptedTable) find(f packet.Flow) *Bundle {
+// find is the newest child, among those with the longest prefix, whose selectors
+// allow f and that suits. What is inside a layer is newer than the layer.
+func (t acceptedTable) find(f packet.Flow, suits func(*accepted) bool) *accepted {
 	if t.byDst == nil {
 		return nil
 	}
@@ -79,28 +87,30 @@ func (t acceptedTable) find(f packet.Flow) *Bundle {
 	if !ok {
 		return nil
 	}
-	if b := firstAllowing(nearest, f); b != nil {
-		return b
+	if c := firstAllowing(nearest, f, suits); c != nil {
+		return c
 	}
 	host := netip.PrefixFrom(f.Dst, f.Dst.BitLen())
 	for _, wider := range t.byDst.Supernets(host) {
-		if b := firstAllowing(wider, f); b != nil {
-			return b
+		if c := firstAllowing(wider, f, suits); c != nil {
+			return c
 		}
 	}
 	return nil
 }
 
-func firstAllowing(list []*accepted, f packet.Flow) *Bundle {
+func firstAllowing(list []*accepted, f packet.Flow, suits func(*accepted) bool) *accepted {
 	for _, c := range list {
-		if allows(c.LocalTS, c.RemoteTS, f) {
-			return c.bundle
+		if allows(c.LocalTS, c.RemoteTS, f) && suits(c) {
+			return c
 		}
 	}
 	return nil
 }
 
-// with is t with c as the newest child, in the place of one with its layer.
+func anyChild(*accepted) bool { return true }
+
+// with is t with c, in the place of one with its layer.
 func (t acceptedTable) with(c *accepted) acceptedTable {
 	t = t.without(c.Layer)
 	if t.byDst == nil {
@@ -108,7 +118,11 @@ func (t acceptedTable) with(c *accepted) acceptedTable {
 	}
 	for _, p := range policy.Prefixes(c.RemoteTS) {
 		list, _ := t.byDst.Get(p)
-		t.byDst = t.byDst.InsertPersist(p, slices.Concat([]*accepted{c}, list))
+		at := slices.IndexFunc(list, func(o *accepted) bool { return o.Layer < c.Layer })
+		if at < 0 {
+			at = len(list)
+		}
+		t.byDst = t.byDst.InsertPersist(p, slices.Insert(slices.Clone(list), at, c))
 	}
 	t.byLayer = t.byLayer.InsertPersist(layerPrefix(c.Layer), c)
 	return t
@@ -146,8 +160,8 @@ func (t acceptedTable) all() []*accepted {
 // newAccepted compiles a child. It takes over the link and the count of rekeys
 // of old, its predecessor or an older form of itself, if there is one, and what
 // is known of the path if that is the same.
-func newAccepted(c AcceptedChild, old *accepted, mtu OuterMTU) *accepted {
-	link, rekeys, limit := new(Link), uint64(0), OuterMTU(0)
+func newAccepted(c AcceptedChild, old *accepted, out carrier) *accepted {
+	link, rekeys, limit, mtu := new(Link), uint64(0), OuterMTU(0), out.mtu
 	if old != nil {
 		link, rekeys = old.link, old.rekeys
 		if old.Remote.Addr() == c.Remote.Addr() && old.Local.Addr() == c.Local.Addr() {
@@ -157,21 +171,36 @@ func newAccepted(c AcceptedChild, old *accepted, mtu OuterMTU) *accepted {
 	if limit != 0 {
 		mtu = min(mtu, limit)
 	}
-	b := newBundle(c.Peer)
-	b.Encap = c.Encap
-	b.Local, b.Remote = c.Local, c.Remote
-	b.Layers = []BundleLayer{{
-		Link: link, Mode: c.Mode, Encap: c.Encap, Src: c.Local.Addr(), Dst: c.Remote.Addr(),
-	}}
-	w := Wrapping{c.Mode, c.Suite, c.Encap, c.Remote.Addr().Is6()}
-	b.MTU = mtu.Inner(w)
-	b.Headroom, b.Tailroom = room(w)
 	link.Out.Store(c.Out)
+	b := c.compile(link, out.bundle)
+	b.MTU = mtu.Inner(c.wrapping())
 	return &accepted{
 		AcceptedChild: c, link: link, bundle: b, rekeys: rekeys, limit: limit,
 		info: &LayerInfo{
-			Layer: c.Layer, Mode: c.Mode, Accepted: true, Peer: c.Peer,
+			Layer: c.Layer, Via: c.Via, Depth: out.depth + 1, Mode: c.Mode, Accepted: true, Peer: c.Peer,
 			LocalTS: c.LocalTS, RemoteTS: c.RemoteTS, Link: link,
 		},
 	}
+}
+
+func (c *AcceptedChild) wrapping() Wrapping {
+	return Wrapping{c.Mode, c.Suite, c.Encap, c.Remote.Addr().Is6()}
+}
+
+// compile makes the bundle that seals for c and what is outside it.
+func (c *AcceptedChild) compile(link *Link, outside *Bundle) *Bundle {
+	b := newBundle(c.Peer)
+	b.Headroom, b.Tailroom = room(c.wrapping())
+	l := BundleLayer{Link: link, Mode: c.Mode, Encap: c.Encap, Src: c.Local.Addr(), Dst: c.Remote.Addr()}
+	if outside == nil {
+		b.Encap, b.Local, b.Remote = c.Encap, c.Local, c.Remote
+		b.Layers = []BundleLayer{l}
+		return b
+	}
+	l.Header = header(c.Mode, c.Encap, c.Local, c.Remote)
+	b.Encap, b.Local, b.Remote = outside.Encap, outside.Local, outside.Remote
+	b.Layers = append([]BundleLayer{l}, outside.Layers...)
+	b.Headroom += outside.Headroom
+	b.Tailroom += outside.Tailroom
+	return b
 }

@@ -17,7 +17,8 @@ func (m *Manager) compile() *View {
 		chains:   make(map[Key]chainView, len(m.chains)),
 		bundles:  make(map[sa.Layer]*Bundle),
 		layers:   make(map[sa.Layer]*LayerInfo),
-		accepted: m.accepted,
+		listens:  m.listens,
+		nested:   len(m.inside) > 0,
 	}
 	for _, n := range m.tree.inward() {
 		if n.state != standing {
@@ -27,7 +28,9 @@ func (m *Manager) compile() *View {
 		if n.Action.Kind == TunnelAction {
 			v.bundles[n.ID] = Compile(n, m.opt.PathMTU)
 		}
+		m.recompile(n.ID)
 	}
+	v.accepted = m.accepted
 	for _, c := range m.chains {
 		v.chains[c.key] = m.chainView(c)
 	}
@@ -104,8 +107,8 @@ func (n *Node) source(own netip.Addr) netip.Addr {
 
 func (m *Manager) layerInfo(n *Node) *LayerInfo {
 	l := &LayerInfo{
-		Layer: n.ID, Via: n.Via(), Mode: n.Mode(), Peer: n.Action.Peer,
-		HasChildren: len(n.children) > 0,
+		Layer: n.ID, Via: n.Via(), Depth: n.Depth, Mode: n.Mode(), Peer: n.Action.Peer,
+		HasChildren: len(n.children)+len(m.inside[n.ID]) > 0,
 		Own4:        m.opt.Own4, Own6: m.opt.Own6,
 		LocalTS: n.result.LocalTS, RemoteTS: n.result.RemoteTS, Link: n.link,
 	}
@@ -146,27 +149,27 @@ func (n *Node) compile() BundleLayer {
 	e := &n.result
 	l := BundleLayer{Link: n.link, Mode: n.Mode(), Src: e.Local, Dst: e.Remote, Encap: e.Encap}
 	if n.Parent != nil {
-		l.Header = header(n.Mode(), e)
+		l.Header = header(n.Mode(), e.Encap, e.local(), e.remote())
 	}
 	return l
 }
 
 // header is the ready-made outer header of a layer that no socket adds one to.
 // Its packets may not be fragmented: their size is this node's own choice.
-func header(mode esp.Mode, e *Established) []byte {
+func header(mode esp.Mode, encap packet.Encap, local, remote netip.AddrPort) []byte {
 	var h []byte
 	if mode == esp.Tunnel {
 		proto := uint8(packet.ProtoESP)
-		if e.Encap == packet.EncapUDP {
+		if encap == packet.EncapUDP {
 			proto = packet.ProtoUDP
 		}
 		buf := make([]byte, packet.IPv6HeaderLen)
-		n := packet.PutIP(buf, packet.IPHeader{Src: e.Local, Dst: e.Remote, Proto: proto, TTL: 64, DF: true, Len: packet.IPv6HeaderLen})
+		n := packet.PutIP(buf, packet.IPHeader{Src: local.Addr(), Dst: remote.Addr(), Proto: proto, TTL: 64, DF: true, Len: packet.IPv6HeaderLen})
 		h = buf[:n]
 	}
-	if e.Encap == packet.EncapUDP {
+	if encap == packet.EncapUDP {
 		udp := make([]byte, packet.UDPHeaderLen)
-		packet.PutUDP(udp, e.local().Port(), e.remote().Port(), packet.UDPHeaderLen)
+		packet.PutUDP(udp, local.Port(), remote.Port(), packet.UDPHeaderLen)
 		h = append(h, udp...)
 	}
 	return h

@@ -11,7 +11,7 @@ import (
 // other layers' selectors would let pass (RFC 4301, Section 5.2).
 func TestExpects(t *testing.T) {
 	w := newWorld(t, sampleOptions())
-	if got := w.m.View().Expects(web); got != sa.Network {
+	if got := w.m.View().Expects(web, sa.Network); got != sa.Network {
 		t.Errorf("before anything stands: layer %d", got)
 	}
 	w.Need(web)
@@ -29,15 +29,15 @@ func TestExpects(t *testing.T) {
 		"no chain's": {elsewhere, sa.Network},
 	}
 	for name, tt := range tests {
-		if got := v.Expects(tt.flow); got != tt.want {
+		if got := v.Expects(tt.flow, sa.Network); got != tt.want {
 			t.Errorf("%s: layer %d, want %d", name, got, tt.want)
 		}
 	}
 	w.Lost(w.done[2])
-	if got := w.m.View().Expects(web); got != sa.Network {
+	if got := w.m.View().Expects(web, sa.Network); got != sa.Network {
 		t.Errorf("after the loss of layer 3: layer %d", got)
 	}
-	if got := new(View).Expects(web); got != sa.Network {
+	if got := new(View).Expects(web, sa.Network); got != sa.Network {
 		t.Errorf("the zero view expects layer %d", got)
 	}
 }

@@ -119,7 +119,7 @@ func (m *Manager) PathChanged(id sa.Layer, local, remote netip.AddrPort, encap p
 	if c := m.accepted.get(id); c != nil {
 		child := c.AcceptedChild
 		child.Local, child.Remote, child.Encap = local, remote, encap
-		m.accept(newAccepted(child, c, m.opt.PathMTU))
+		m.remake(child, c)
 	}
 	if n := m.node(id); n != nil && n.state == standing {
 		if local.Addr() != n.result.Local || remote.Addr() != n.result.Remote {
@@ -146,43 +146,18 @@ func (m *Manager) PathMTU(via sa.Layer, remote netip.Addr, bytes int, now time.T
 			m.dirty = true
 		}
 	}
-	if via == sa.Network {
-		m.narrowAccepted(remote, mtu)
-	}
+	m.narrowAccepted(via, remote, mtu)
 	m.settle(now)
 }
 
 // narrowAccepted is PathMTU for what peers opened.
-func (m *Manager) narrowAccepted(remote netip.Addr, mtu OuterMTU) {
+func (m *Manager) narrowAccepted(via sa.Layer, remote netip.Addr, mtu OuterMTU) {
 	for _, c := range m.accepted.all() {
-		if c.Remote.Addr() == remote && (c.limit == 0 || mtu < c.limit) {
+		if c.Via == via && c.Remote.Addr() == remote && (c.limit == 0 || mtu < c.limit) {
 			c := *c // the old one is in views
 			c.limit = mtu
-			m.accept(newAccepted(c.AcceptedChild, &c, m.opt.PathMTU))
+			m.remake(c.AcceptedChild, &c)
+			m.dirty = true
 		}
 	}
-}
-
-// Accept takes in a child SA of a session that a peer opened, or its successor
-// after a rekey, which keeps the counters.
-func (m *Manager) Accept(c AcceptedChild) {
-	old := m.accepted.get(c.Layer)
-	a := newAccepted(c, old, m.opt.PathMTU)
-	if old != nil {
-		a.rekeys++
-	}
-	m.accept(a)
-	m.publish()
-}
-
-func (m *Manager) accept(c *accepted) {
-	m.accepted = m.accepted.with(c)
-	m.dirty = true
-}
-
-// Forget ends what Accept began.
-func (m *Manager) Forget(id sa.Layer) {
-	m.accepted = m.accepted.without(id)
-	m.dirty = true
-	m.publish()
 }

@@ -43,7 +43,9 @@ type Manager struct {
 
 	view     *View
 	accepted acceptedTable
-	dirty    bool // the view has to be made anew
+	inside   map[sa.Layer][]sa.Layer // accepted children that came through a layer
+	listens  map[netip.Addr]bool     // where peers may open sessions
+	dirty    bool                    // the view has to be made anew
 	commands []Command
 }
 
@@ -64,7 +66,7 @@ func NewManager(opt Options) *Manager {
 		var last sa.Layer
 		opt.NextLayer = func() sa.Layer { last++; return last }
 	}
-	m := &Manager{opt: opt, byKey: make(map[Key]*chain), dirty: true}
+	m := &Manager{opt: opt, byKey: make(map[Key]*chain), inside: make(map[sa.Layer][]sa.Layer), dirty: true}
 	for _, s := range opt.Resolver.samples() {
 		if res, err := opt.Resolver.Resolve(s.flow); err == nil && res.Verdict == ResolvedChain {
 			c := m.chain(res, s.flow, false)

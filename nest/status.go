@@ -46,6 +46,7 @@ type LayerStatus struct {
 // An AcceptedStatus is a child that a peer opened.
 type AcceptedStatus struct {
 	AcceptedChild
+	Depth                int // 1 is outermost
 	PacketsIn, BytesIn   uint64
 	PacketsOut, BytesOut uint64
 	Rekeys               uint64
@@ -147,7 +148,7 @@ func (m *Manager) Accepted() []AcceptedStatus {
 	var out []AcceptedStatus
 	for _, c := range m.accepted.all() {
 		out = append(out, AcceptedStatus{
-			AcceptedChild: c.AcceptedChild, Rekeys: c.rekeys, MTU: c.bundle.MTU,
+			AcceptedChild: c.AcceptedChild, Depth: c.info.Depth, Rekeys: c.rekeys, MTU: c.bundle.MTU,
 			PacketsIn: c.link.PacketsIn.Load(), BytesIn: c.link.BytesIn.Load(),
 			PacketsOut: c.link.PacketsOut.Load(), BytesOut: c.link.BytesOut.Load(),
 		})

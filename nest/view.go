@@ -39,14 +39,15 @@ type Decision struct {
 // LayerInfo is what the dataplane needs to deliver what came out of a layer.
 type LayerInfo struct {
 	Layer, Via sa.Layer
+	Depth      int // 1 is outermost
 	Mode       esp.Mode
 	Accepted   bool // a peer opened it; else this node did
 	Peer       string
 
-	// Inner are this node's own addresses inside the layer. ESP and IKE to one
-	// of them go round again if the layer is not Accepted.
+	// Inner are this node's own addresses inside the layer, if it is not
+	// Accepted. ESP and IKE to one of them go round again.
 	Inner       []netip.Addr
-	HasChildren bool // something is or is being built inside
+	HasChildren bool // something is or is being built inside, or came through it
 
 	// A packet to Lease is delivered as one to Own, where Lease is valid.
 	Own4, Own6, Lease4, Lease6 netip.Addr
@@ -84,6 +85,8 @@ type View struct {
 	bundles  map[sa.Layer]*Bundle // tunnels up to and with this one
 	layers   map[sa.Layer]*LayerInfo
 	accepted acceptedTable
+	nested   bool // something accepted is inside another layer
+	listens  map[netip.Addr]bool
 }
 
 // chainView is a chain as packets see it.
@@ -105,14 +108,26 @@ func (v *View) Layer(id sa.Layer) *LayerInfo {
 // Bundle carries packets of this node's own, IKE of the next layer, through a
 // tunnel and all those outside it. Nothing is translated. It is nil for
 // sa.Network and for a layer that carries nothing.
-func (v *View) Bundle(id sa.Layer) *Bundle { return v.bundles[id] }
+func (v *View) Bundle(id sa.Layer) *Bundle {
+	if b := v.bundles[id]; b != nil {
+		return b
+	}
+	if c := v.accepted.get(id); c != nil && c.Mode == esp.Tunnel {
+		return c.bundle
+	}
+	return nil
+}
+
+// Listens reports whether peers may open sessions with this node at a. ESP and IKE
+// to such an address that come out of an accepted tunnel are for the next layer.
+func (v *View) Listens(a netip.Addr) bool { return v.listens[a] }
 
 // Decide says what to do with a packet of flow f that left the TUN: sessions
 // that peers opened come first, by destination, then the rules. It allocates
 // only when it has to resolve; workers cache the answer per flow.
 func (v *View) Decide(f packet.Flow) Decision {
-	if b := v.accepted.find(f); b != nil {
-		return Decision{Verdict: Send, Bundle: b}
+	if c := v.accepted.find(f, anyChild); c != nil {
+		return Decision{Verdict: Send, Bundle: c.bundle}
 	}
 	if v.resolver == nil {
 		return Decision{Verdict: Refused, Drop: packet.NoRule}
@@ -130,12 +145,21 @@ func (v *View) Decide(f packet.Flow) Decision {
 	return v.decideChain(r.Key, f)
 }
 
-// Expects is the layer that the answers to packets of flow f must come out of:
-// the innermost of the chain that the rules want for f. It is sa.Network where
-// the rules want none, or it does not stand. What a peer of an outer layer sends
-// in the name of somebody further in shows by it: the selectors of a tunnel are
-// wide, so they alone would let it pass (RFC 4301, Section 5.2).
-func (v *View) Expects(f packet.Flow) sa.Layer {
+// Expects is the layer that the answers to packets of flow f must come out of,
+// where those at hand came out of from. A child that a peer opened through that
+// layer, and whose selectors allow f, is to be used for it. Otherwise what a peer
+// opened is as good as its selectors, and of this node's own layers it must be the
+// innermost of the chain that the rules want for f: sa.Network where they want none,
+// or it does not stand. What a peer of an outer layer sends in the name of somebody
+// further in shows by it: the selectors alone would let it pass (RFC 4301, Section
+// 5.2).
+func (v *View) Expects(f packet.Flow, from sa.Layer) sa.Layer {
+	if c := v.innerFor(f, from); c != nil {
+		return c.Layer
+	}
+	if v.accepted.get(from) != nil {
+		return from
+	}
 	if v.resolver == nil {
 		return sa.Network
 	}
@@ -144,6 +168,27 @@ func (v *View) Expects(f packet.Flow) sa.Layer {
 		return sa.Network
 	}
 	return v.chains[r.Key].layer
+}
+
+// innerFor is the child, among those that came through the layer from or through
+// what is inside that, whose selectors allow f.
+func (v *View) innerFor(f packet.Flow, from sa.Layer) *accepted {
+	if !v.nested {
+		return nil
+	}
+	return v.accepted.find(f, func(c *accepted) bool { return v.within(c.Via, from) })
+}
+
+// within reports whether layer is outer, or inside it.
+func (v *View) within(layer, outer sa.Layer) bool {
+	for layer != sa.Network && layer != outer {
+		l := v.Layer(layer)
+		if l == nil {
+			return false
+		}
+		layer = l.Via
+	}
+	return layer == outer
 }
 
 // refusal is the Drop for a flow that cannot be resolved.

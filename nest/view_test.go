@@ -3,6 +3,7 @@ package nest
 import (
 	"encoding/hex"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -46,21 +47,25 @@ func TestNestedDecisionPerLayer(t *testing.T) {
 	}
 }
 
+func headerOf(mode esp.Mode, e *Established) []byte {
+	return header(mode, e.Encap, e.local(), e.remote())
+}
+
 func TestReadyMadeHeader(t *testing.T) {
 	e := Established{Local: ip("10.99.1.2"), Remote: ip("198.51.100.1"), Encap: packet.EncapUDP}
-	h := header(esp.Tunnel, &e)
+	h := headerOf(esp.Tunnel, &e)
 	if f, _, _ := packet.ParseFlow(append(h, make([]byte, 12)...)); h[9] != packet.ProtoUDP || len(h) != 28 || h[6]&0x40 == 0 {
 		t.Errorf("header %s, flow %v", hex.EncodeToString(h), f)
 	}
 	e.Encap = packet.EncapNone
-	if h := header(esp.Tunnel, &e); len(h) != 20 || h[9] != packet.ProtoESP {
+	if h := headerOf(esp.Tunnel, &e); len(h) != 20 || h[9] != packet.ProtoESP {
 		t.Errorf("raw ESP: %x", h)
 	}
 	e.Local, e.Remote = ip("fd99::2"), ip("2001:db8::1")
-	if h := header(esp.Tunnel, &e); len(h) != 40 || h[6] != packet.ProtoESP {
+	if h := headerOf(esp.Tunnel, &e); len(h) != 40 || h[6] != packet.ProtoESP {
 		t.Errorf("raw ESP over IPv6: %x", h)
 	}
-	if h := header(esp.Transport, &e); len(h) != 0 {
+	if h := headerOf(esp.Transport, &e); len(h) != 0 {
 		t.Errorf("transport: %x", h)
 	}
 }
@@ -226,6 +231,14 @@ func fits(w Wrapping, inner int) int {
 	return w.header() + w.udp() + w.Suite.SealedLen(inner)
 }
 
+// accept takes in a child that must be welcome.
+func (w *world) accept(c AcceptedChild) {
+	w.t.Helper()
+	if err := w.m.Accept(c); err != nil {
+		w.t.Fatalf("%v", err)
+	}
+}
+
 func child(id sa.Layer, mode esp.Mode, local, remote string) AcceptedChild {
 	return AcceptedChild{
 		Layer: id, Peer: "carol", Mode: mode, Suite: testSuite, Out: new(sa.Outbound),
@@ -240,13 +253,13 @@ func TestAcceptedChildren(t *testing.T) {
 	if d := w.m.View().Decide(toLease); d.Verdict != Discard {
 		t.Fatalf("before: %v", d.Verdict)
 	}
-	w.m.Accept(child(100, esp.Tunnel, "0.0.0.0/0", "10.99.1.7"))
+	w.accept(child(100, esp.Tunnel, "0.0.0.0/0", "10.99.1.7"))
 	old := w.m.View()
-	w.m.Accept(child(101, esp.Tunnel, "0.0.0.0/0", "10.99.1.7")) // the same client again
+	w.accept(child(101, esp.Tunnel, "0.0.0.0/0", "10.99.1.7")) // the same client again
 	https := child(102, esp.Transport, "192.0.2.1", "10.99.1.7")
 	https.LocalTS[0].Proto, https.LocalTS[0].Ports = 6, policy.Ports{Lo: 443, Hi: 443}
-	w.m.Accept(https)
-	w.m.Accept(child(103, esp.Tunnel, "0.0.0.0/0", "10.99.0.0/16"))
+	w.accept(https)
+	w.accept(child(103, esp.Tunnel, "0.0.0.0/0", "10.99.0.0/16"))
 	w.take()
 
 	v := w.m.View()
@@ -269,7 +282,7 @@ func TestAcceptedChildren(t *testing.T) {
 			t.Errorf("%s: %v", tt.name, d.Verdict)
 		}
 	}
-	w.m.Accept(child(101, esp.Tunnel, "0.0.0.0/0", "10.99.1.7")) // rekey
+	w.accept(child(101, esp.Tunnel, "0.0.0.0/0", "10.99.1.7")) // rekey
 	if w.m.View().Layer(101).Link != v.Layer(101).Link || w.m.Accepted()[1].Rekeys != 1 {
 		t.Error("a rekey lost the counters")
 	}
@@ -292,7 +305,7 @@ func TestAcceptedChildren(t *testing.T) {
 func TestPathMTUOfAcceptedChild(t *testing.T) {
 	w := newWorld(t, sampleOptions())
 	c := child(100, esp.Tunnel, "0.0.0.0/0", "10.99.1.7")
-	w.m.Accept(c)
+	w.accept(c)
 	toLease := packet.Flow{Src: ip("8.8.8.8"), Dst: ip("10.99.1.7"), Proto: 17, SrcPort: 53, DstPort: 999}
 	wants := func(when string, want InnerMTU) {
 		t.Helper()
@@ -314,7 +327,7 @@ func TestPathMTUOfAcceptedChild(t *testing.T) {
 	wants("a higher report", old-100)
 	w.m.PathMTU(sa.Network, c.Remote.Addr(), 68, w.now)
 	wants("a forged report", OuterMTU(576).Inner(Wrapping{esp.Tunnel, testSuite, packet.EncapNone, false}))
-	w.m.Accept(c)
+	w.accept(c)
 	wants("a rekey", OuterMTU(576).Inner(Wrapping{esp.Tunnel, testSuite, packet.EncapNone, false}))
 	w.m.PathChanged(100, c.Local, netip.MustParseAddrPort("198.51.100.10:1234"), packet.EncapNone, w.now)
 	wants("a move", old)
@@ -325,7 +338,7 @@ func TestAcceptedTableAgainstList(t *testing.T) {
 	prefixes := []string{"10.0.0.0/8", "10.1.0.0/16", "10.1.1.0/24", "10.1.1.1/32", "10.1.1.2/32", "0.0.0.0/0"}
 	rapid.Check(t, func(t *rapid.T) {
 		var table acceptedTable
-		var list []*accepted // oldest first
+		var list []*accepted // oldest layer first
 		for range rapid.IntRange(1, 20).Draw(t, "ops") {
 			id := sa.Layer(rapid.IntRange(1, 6).Draw(t, "layer"))
 			for i, c := range list {
@@ -340,20 +353,22 @@ func TestAcceptedTableAgainstList(t *testing.T) {
 			}
 			remote := rapid.SampledFrom(prefixes).Draw(t, "remote")
 			local := rapid.SampledFrom([]string{"0.0.0.0/0", "10.200.0.1/32"}).Draw(t, "local")
-			c := newAccepted(child(id, esp.Tunnel, local, remote), nil, 1500)
+			c := newAccepted(child(id, esp.Tunnel, local, remote), nil, carrier{mtu: 1500})
 			table, list = table.with(c), append(list, c)
+			slices.SortFunc(list, func(a, b *accepted) int { return int(a.Layer) - int(b.Layer) })
 		}
 		f := tcp(rapid.SampledFrom([]string{"10.1.1.1", "10.1.1.3", "10.1.9.9", "10.9.9.9", "11.0.0.1"}).Draw(t, "to"), 80)
 		f.Src = ip(rapid.SampledFrom([]string{"10.200.0.1", "8.8.8.8"}).Draw(t, "from"))
-		var want *Bundle
-		bits := -1
+		var want *accepted
+		bits, odd := -1, rapid.Bool().Draw(t, "odd ones only")
+		suits := func(c *accepted) bool { return !odd || c.Layer%2 == 1 }
 		for _, c := range list {
 			p := policy.Prefixes(c.RemoteTS)[0]
-			if p.Contains(f.Dst) && p.Bits() >= bits && allows(c.LocalTS, c.RemoteTS, f) {
-				want, bits = c.bundle, p.Bits()
+			if p.Contains(f.Dst) && p.Bits() >= bits && allows(c.LocalTS, c.RemoteTS, f) && suits(c) {
+				want, bits = c, p.Bits()
 			}
 		}
-		if got := table.find(f); got != want {
+		if got := table.find(f, suits); got != want {
 			t.Fatalf("got %p, want %p", got, want)
 		}
 	})
@@ -363,7 +378,7 @@ func TestAcceptedTableAgainstList(t *testing.T) {
 // answer. What it does for accepted children it does without.
 func TestDecideAcceptedAllocatesNothing(t *testing.T) {
 	w := newWorld(t, sampleOptions())
-	w.m.Accept(child(100, esp.Tunnel, "0.0.0.0/0", "10.99.1.7"))
+	w.accept(child(100, esp.Tunnel, "0.0.0.0/0", "10.99.1.7"))
 	v := w.m.View()
 	f := packet.Flow{Src: ip("8.8.8.8"), Dst: ip("10.99.1.7"), Proto: 17}
 	layer := sa.Layer(100)
