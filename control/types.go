@@ -100,6 +100,8 @@ type Layer struct {
 
 // Accepted is one session that a peer opened with this node.
 type Accepted struct {
+	Layer      int    `json:"layer"`  // 1 is the outermost
+	Outer      string `json:"outer"`  // spi_in of the layer that it came through; empty: the network
 	Peer       string `json:"peer"`   // the identity it proved
 	Accept     string `json:"accept"` // the entry of the config that let it in
 	Mode       string `json:"mode"`
@@ -112,6 +114,7 @@ type Accepted struct {
 	SPIOut     string `json:"spi_out"`
 	Suite      string `json:"suite"`
 	Encap      string `json:"encap"`
+	MTU        int    `json:"mtu"`
 	PacketsIn  uint64 `json:"packets_in"`
 	BytesIn    uint64 `json:"bytes_in"`
 	PacketsOut uint64 `json:"packets_out"`
@@ -124,7 +127,7 @@ type SA struct {
 	SPI          string   `json:"spi"`
 	Direction    string   `json:"direction"` // "in" or "out"
 	Peer         string   `json:"peer"`
-	Layer        int      `json:"layer"` // depth in its chain; 1 also for accepted ones
+	Layer        int      `json:"layer"` // 1 is the outermost
 	Mode         string   `json:"mode"`
 	Suite        string   `json:"suite"`
 	Encap        string   `json:"encap"`

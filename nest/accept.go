@@ -2,6 +2,7 @@ package nest
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -10,13 +11,12 @@ import (
 )
 
 // Listen says at which addresses peers may open sessions with this node, also from
-// inside those that they have.
-func (m *Manager) Listen(addrs []netip.Addr) {
-	m.listens = make(map[netip.Addr]bool, len(addrs))
-	for _, a := range addrs {
-		m.listens[a] = true
+// inside those that they have. The map is not changed any more.
+func (m *Manager) Listen(at map[netip.Addr]bool) {
+	if maps.Equal(at, m.listens) {
+		return
 	}
-	m.dirty = true
+	m.listens, m.dirty = at, true
 	m.publish()
 }
 

@@ -239,9 +239,13 @@ func TestAcceptedInsideOwnTunnel(t *testing.T) {
 func TestListen(t *testing.T) {
 	w := newWorld(t, sampleOptions())
 	a, b := ip("192.0.2.1"), ip("198.51.100.1")
-	w.m.Listen([]netip.Addr{a})
+	w.m.Listen(map[netip.Addr]bool{a: true})
 	old := w.m.View()
-	w.m.Listen([]netip.Addr{b})
+	w.m.Listen(map[netip.Addr]bool{a: true})
+	if w.m.View() != old {
+		t.Error("a new view without need")
+	}
+	w.m.Listen(map[netip.Addr]bool{b: true})
 	if v := w.m.View(); !old.Listens(a) || old.Listens(b) || v.Listens(a) || !v.Listens(b) || new(View).Listens(a) {
 		t.Error("the view does not know where this node listens")
 	}

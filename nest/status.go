@@ -143,15 +143,25 @@ func (n *Node) word() State {
 }
 
 // Accepted is every child that a peer opened with this node, in the order in
-// which they came.
+// which they came, but each followed by those that came through it.
 func (m *Manager) Accepted() []AcceptedStatus {
 	var out []AcceptedStatus
 	for _, c := range m.accepted.all() {
-		out = append(out, AcceptedStatus{
-			AcceptedChild: c.AcceptedChild, Depth: c.info.Depth, Rekeys: c.rekeys, MTU: c.bundle.MTU,
-			PacketsIn: c.link.PacketsIn.Load(), BytesIn: c.link.BytesIn.Load(),
-			PacketsOut: c.link.PacketsOut.Load(), BytesOut: c.link.BytesOut.Load(),
-		})
+		if m.accepted.get(c.Via) == nil {
+			out = m.appendAccepted(out, c)
+		}
+	}
+	return out
+}
+
+func (m *Manager) appendAccepted(out []AcceptedStatus, c *accepted) []AcceptedStatus {
+	out = append(out, AcceptedStatus{
+		AcceptedChild: c.AcceptedChild, Depth: c.info.Depth, Rekeys: c.rekeys, MTU: c.bundle.MTU,
+		PacketsIn: c.link.PacketsIn.Load(), BytesIn: c.link.BytesIn.Load(),
+		PacketsOut: c.link.PacketsOut.Load(), BytesOut: c.link.BytesOut.Load(),
+	})
+	for _, id := range m.inside[c.Layer] {
+		out = m.appendAccepted(out, m.accepted.get(id))
 	}
 	return out
 }

@@ -2,14 +2,19 @@ package node
 
 import (
 	"slices"
+	"time"
 
 	"warren/control"
 	"warren/esp"
 )
 
 // acceptedUp lets the dataplane and the kernel use a child that a peer opened.
-func (n *Node) acceptedUp(c *child) {
-	n.nest.Accept(c.accepted())
+func (n *Node) acceptedUp(c *child, now time.Time) {
+	if err := n.nest.Accept(c.accepted()); err != nil {
+		n.log.Error("child SA cannot be used", "peer", c.Remote.String(), "err", err)
+		n.try("delete session", n.ike.Delete(c.session, now))
+		return
+	}
 	n.routed[c.Layer] = c
 	n.route(c, true)
 	n.reportAccepted(control.EventAcceptedUp, c, control.StateUp, "")
@@ -19,7 +24,7 @@ func (n *Node) acceptedUp(c *child) {
 // the kernel route what it is for: a peer may ask for less, or for more, than
 // the last time.
 func (n *Node) acceptedRekeyed(c *child) {
-	n.nest.Accept(c.accepted())
+	n.warn("rekey of "+c.Remote.String(), n.nest.Accept(c.accepted()))
 	if old := n.routed[c.Layer]; old != nil && !old.sameTraffic(c) {
 		n.routed[c.Layer] = c
 		n.route(c, true)
@@ -29,20 +34,26 @@ func (n *Node) acceptedRekeyed(c *child) {
 }
 
 func (n *Node) acceptedDown(c *child, reason string) {
-	n.nest.Forget(c.Layer)
-	if old := n.routed[c.Layer]; old != nil {
-		delete(n.routed, c.Layer)
-		n.route(old, false)
+	old := n.routed[c.Layer]
+	if old == nil {
+		return // it never was up
 	}
+	delete(n.routed, c.Layer)
+	n.route(old, false)
 	n.reportAccepted(control.EventAcceptedDown, c, control.StateIdle, reason)
+	n.nest.Forget(c.Layer)
 }
 
 func (n *Node) reportAccepted(kind string, c *child, state, reason string) {
+	depth := 0
+	if l := n.nest.View().Layer(c.Layer); l != nil {
+		depth = l.Depth
+	}
 	n.events.Publish(control.Event{
-		Kind: kind, Peer: c.Remote.String(), Mode: c.Mode.String(), State: state, Reason: reason,
+		Kind: kind, Layer: depth, Peer: c.Remote.String(), Mode: c.Mode.String(), State: state, Reason: reason,
 		SPIIn: c.SPIIn.String(), SPIOut: c.SPIOut.String(),
 	})
-	n.log.Info(kind, "peer", c.Remote.String(), "mode", c.Mode.String(), "reason", reason)
+	n.log.Info(kind, "layer", depth, "peer", c.Remote.String(), "mode", c.Mode.String(), "reason", reason)
 }
 
 // sameTraffic reports whether c and o are for the same packets.

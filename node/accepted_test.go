@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -96,8 +97,8 @@ func TestRoutesFollowAccepted(t *testing.T) {
 		}
 	}
 	lease, net := "10.99.1.2/32", "10.98.0.0/16"
-	n.acceptedUp(forPeer(1, lease, net))
-	n.acceptedUp(forPeer(2, net))
+	n.acceptedUp(forPeer(1, lease, net), time.Now())
+	n.acceptedUp(forPeer(2, net), time.Now())
 	want("two peers", "10.99.1.2", net)
 	n.acceptedRekeyed(forPeer(1, lease, net))
 	want("after a rekey for the same", "10.99.1.2", net)

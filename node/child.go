@@ -94,7 +94,7 @@ func (c *child) established() nest.Established {
 // accepted is what a child of a session that a peer opened means to the view.
 func (c *child) accepted() nest.AcceptedChild {
 	return nest.AcceptedChild{
-		Layer: c.Layer, Peer: c.Remote.String(), Mode: c.Mode, Encap: c.Encap, Suite: c.Suite,
+		Layer: c.Layer, Via: c.Via, Peer: c.Remote.String(), Mode: c.Mode, Encap: c.Encap, Suite: c.Suite,
 		Local: c.Path.Local, Remote: c.Path.Remote, Inner4: c.Lease4, Inner6: c.Lease6,
 		LocalTS: c.LocalTS, RemoteTS: c.RemoteTS,
 		SPIIn: c.SPIIn, SPIOut: c.SPIOut, Out: c.out,

@@ -65,6 +65,7 @@ type Node struct {
 	routed    map[sa.Layer]*child // accepted, with the selectors that the kernel routes
 	lastLayer sa.Layer
 	hurry     bool // a pair of SAs with limits is new
+	parting   bool // shutting down
 	waiters   []*waiter
 	roams     roaming
 	noted     []string // see watchOffloads
@@ -127,6 +128,7 @@ func (n *Node) newEngine() (*ike.Engine, error) {
 		Retransmit:      ike.Retransmit{Tries: r.Tries, Base: r.Base, Factor: r.Factor},
 		Addresses:       n.addresses(),
 		CookieThreshold: n.cfg.Limits.CookieThreshold, MaxHalfOpen: n.cfg.Limits.HalfOpen,
+		MaxDepth: n.cfg.Limits.Depth,
 	})
 }
 

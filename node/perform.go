@@ -45,7 +45,7 @@ func (n *Node) establish(node *nest.Node, now time.Time) {
 		n.nest.Failed(node.ID, err, now)
 		return
 	}
-	s := &session{id: id, layer: node.ID, initiator: true}
+	s := &session{id: id, layer: node.ID, via: node.Via(), initiator: true}
 	n.sessions[id], n.byLayer[node.ID] = s, s
 }
 

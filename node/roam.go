@@ -41,11 +41,29 @@ func (n *Node) roam(now time.Time) {
 		n.warn("follow the host's addresses", err)
 		return
 	}
+	n.listen(have)
 	for _, s := range n.ike.Sessions() {
 		if s.Path.Via == sa.Network && n.mayMove(s, have) {
 			n.move(s, have, now)
 		}
 	}
+}
+
+// listen says where peers may open sessions, also inside those that they have: at
+// the addresses that the configuration lists, or else at all that the host has.
+func (n *Node) listen(have map[netip.Addr]bool) {
+	at := make(map[netip.Addr]bool)
+	for _, a := range n.addresses() {
+		at[a] = true
+	}
+	if slices.ContainsFunc(n.cfg.Listen.Addresses, netip.Addr.IsUnspecified) {
+		for a := range have {
+			if a.IsGlobalUnicast() {
+				at[a] = true
+			}
+		}
+	}
+	n.nest.Listen(at)
 }
 
 // mayMove reports whether s is to be where the host's routing wants it: an

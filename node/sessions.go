@@ -14,6 +14,7 @@ import (
 type session struct {
 	id        ike.SessionID
 	layer     sa.Layer // of the tree, for those that this node initiated
+	via       sa.Layer // what carries it
 	initiator bool
 	leaving   bool // its tear-down was asked for; its end is no loss
 	lost      bool // the tree knows that it is gone
@@ -49,7 +50,7 @@ func (n *Node) apply(ev ike.Event, now time.Time) {
 
 func (n *Node) sessionUp(e ike.SessionUp) {
 	if n.sessions[e.ID] == nil {
-		n.sessions[e.ID] = &session{id: e.ID}
+		n.sessions[e.ID] = &session{id: e.ID, via: e.Path.Via}
 	}
 	n.log.Info("session up", "peer", e.Name, "id", e.Remote.String(), "remote", e.Path.Remote.String())
 }
@@ -70,7 +71,7 @@ func (n *Node) childUp(e ike.ChildUp, now time.Time) {
 		return
 	}
 	if !s.initiator {
-		n.acceptedUp(c)
+		n.acceptedUp(c, now)
 		return
 	}
 	n.nest.Done(s.layer, c.established(), now)
@@ -153,6 +154,9 @@ func (n *Node) sessionDown(e ike.SessionDown, now time.Time) {
 		return
 	}
 	n.forget(s)
+	if !s.initiator {
+		n.part(now)
+	}
 	if !s.initiator || s.lost {
 		return
 	}

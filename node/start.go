@@ -137,6 +137,11 @@ func (n *Node) openPlane() (err error) {
 	if err != nil {
 		return err
 	}
+	have, err := n.host.Addresses()
+	if err != nil {
+		return err
+	}
+	n.listen(have)
 	n.plane.Publish(n.nest.View())
 	n.onClose(n.plane.Close)
 	n.plane.Start()

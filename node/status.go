@@ -64,12 +64,14 @@ func layerStatus(l nest.LayerStatus) control.Layer {
 
 func (n *Node) acceptedStatus() []control.Accepted {
 	out := []control.Accepted{}
+	spis := n.spis()
 	for _, a := range n.nest.Accepted() {
 		entry := ""
 		if c := n.children[a.SPIIn]; c != nil {
 			entry = c.Name
 		}
 		out = append(out, control.Accepted{
+			Layer: a.Depth, Outer: spi(spis[a.Via]), MTU: int(a.MTU),
 			Peer: a.Peer, Accept: entry, Mode: a.Mode.String(), State: control.StateUp,
 			Local: addr(a.Local.Addr()), Remote: addr(a.Remote.Addr()),
 			VirtualIP: addr(a.Inner4), VirtualIP6: addr(a.Inner6),
@@ -108,9 +110,26 @@ func (n *Node) byAge() []*child {
 	return all
 }
 
-// depths is how deep each layer of the tree lies.
+// spis names each layer by the SPI that its packets come with.
+func (n *Node) spis() map[sa.Layer]esp.SPI {
+	spis := make(map[sa.Layer]esp.SPI)
+	for _, c := range n.nest.Chains() {
+		for _, l := range c.Layers {
+			spis[l.ID] = l.SPIIn
+		}
+	}
+	for _, a := range n.nest.Accepted() {
+		spis[a.Layer] = a.SPIIn
+	}
+	return spis
+}
+
+// depths is how deep each layer lies; the network is 0.
 func (n *Node) depths() map[sa.Layer]int {
 	depth := make(map[sa.Layer]int)
+	for _, a := range n.nest.Accepted() {
+		depth[a.Layer] = a.Depth
+	}
 	for _, c := range n.nest.Chains() {
 		for _, l := range c.Layers {
 			depth[l.ID] = l.Layer
@@ -156,8 +175,8 @@ func (b *backend) IKE() []control.IKE {
 			if s.Initiator {
 				e.Role = "initiator"
 			}
-			if own := b.n.sessions[s.ID]; own != nil && own.initiator {
-				e.Layer = max(depth[own.layer], 1)
+			if own := b.n.sessions[s.ID]; own != nil {
+				e.Layer = depth[own.via] + 1
 			}
 			if !s.Established.IsZero() {
 				e.AgeSeconds = time.Since(s.Established).Seconds()

@@ -83,9 +83,10 @@ func (a *app) printStatus(s control.Status) {
 	if len(s.Accepted) > 0 {
 		a.printf("\naccepted\n")
 		for _, p := range s.Accepted {
-			a.printf("  %s  %s  %s  from %s  %s\n", p.Peer, p.Mode, p.State, p.Remote,
+			indent := strings.Repeat("   ", max(p.Layer-1, 0))
+			a.printf("  %s%s  %s  %s  from %s  %s\n", indent, p.Peer, p.Mode, p.State, p.Remote,
 				facts(p.VirtualIP, p.VirtualIP6, p.SPIIn, p.SPIOut))
-			a.printf("    %s\n", traffic(p.PacketsIn, p.BytesIn, p.PacketsOut, p.BytesOut, p.Rekeys))
+			a.printf("    %s%s\n", indent, traffic(p.PacketsIn, p.BytesIn, p.PacketsOut, p.BytesOut, p.Rekeys))
 		}
 	}
 	a.printDrops(s.Drops)
