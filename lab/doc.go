@@ -5,7 +5,8 @@
 // held open by one small process, the anchor; /run is the node's own, so that
 // daemons which insist on fixed paths there can run once per node. Nodes are
 // joined by veth pairs that never appear outside of them. [Figure2] is the network of
-// the patent's figure 2: sender, router, gateways, receiver.
+// the patent's figure 2: sender, router, gateways, receiver. [TwoHosts] is but two of them,
+// one of which ends all layers.
 //
 // Nothing is named globally: no namespace has an entry in /run/netns, and all
 // files are under the lab's own directory. Every child dies with the process
