@@ -21,9 +21,12 @@ const pageHow = `## How to read it
 * RTT is the median of pings; under load while four TCP streams run.
 * CPU is seconds of all cores for 10⁹ bits of TCP, traffic generators and kernel included; "daemons" is the share of the system's
   own processes. Whatever else the machine did is in it.
-* strongSwan's kernel-libipsec and wireguard-go have one layer. warren with several tunnels has a gateway host per tunnel on the same
-  cores: the sender seals all layers in one pass, every gateway opens one, writes it to its TUN device and has the kernel forward it.
-  Much of the cost of a further layer is that further host.
+* strongSwan's kernel-libipsec and wireguard-go have one layer. warren with several tunnels does them all at both ends: the sender seals
+  all layers in one pass, and the receiver, who has the addresses of all the gateways, opens all in one. In the chain every gateway is a
+  further host on the same cores, opens one layer, writes what is in it to its TUN device and has the kernel forward it: much of what
+  that costs is that host.
+* warren and strongSwan use AES-128-GCM with a 16-byte tag, by configuration; warren's default would be AES-256. wireguard-go knows
+  ChaCha20-Poly1305 only.
 `
 
 // Markdown is the result as a page that shows the plot and names its source.

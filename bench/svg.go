@@ -11,7 +11,7 @@ import (
 const (
 	panelWidth, panelGap   = 400, 30
 	barHeight, barGap      = 16, 6
-	labelWidth, valueWidth = 180, 60
+	labelWidth, valueWidth = 190, 60
 	titleHeight, margin    = 34, 16
 	columns                = 2
 )

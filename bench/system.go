@@ -50,27 +50,34 @@ func (p *path) pids() []int {
 // Baseline is the system that the ratios refer to.
 const Baseline = "wireguard-go"
 
-// maxTunnels is the longest chain of warren's that is measured.
-const maxTunnels = 4
+const (
+	maxTunnels = 4 // in one another, of warren's
+	gateways   = 3 // of its chain
+)
 
 // Systems lists all systems in the order of the table.
 func Systems() []System {
+	const twoHosts = "two hosts on one veth"
 	all := []System{
-		{Name: "veth", Title: "raw veth", start: startVeth, setup: "no tunnel: two hosts on one veth"},
-		{Name: Baseline, Title: "wireguard-go", start: startWireGuard, setup: "two hosts on one veth", layers: 1},
-		{Name: "strongswan", Title: "strongSwan kernel-libipsec", start: startStrongSwan, setup: "two hosts on one veth", layers: 1},
-		{Name: "warren-0", Title: "warren, transport mode", start: startTransport, setup: "two hosts on one veth"},
+		{Name: "veth", Title: "raw veth", start: startVeth, setup: "no tunnel: " + twoHosts},
+		{Name: Baseline, Title: "wireguard-go", start: startWireGuard, setup: twoHosts, layers: 1},
+		{Name: "strongswan", Title: "strongSwan kernel-libipsec", start: startStrongSwan, setup: twoHosts, layers: 1},
 	}
-	for n := 1; n <= maxTunnels; n++ {
-		s := System{Name: fmt.Sprintf("warren-%d", n), Title: "warren, 1 tunnel", layers: n, setup: "two hosts on one veth"}
-		if n > 1 {
-			s.Title = fmt.Sprintf("warren, %d tunnels", n)
-			s.setup = fmt.Sprintf("the sender and a chain of %d gateways, each a host and a daemon of its own that opens one tunnel", n)
+	for n := 0; n <= maxTunnels; n++ {
+		s := System{Name: fmt.Sprintf("warren-%d", n), Title: fmt.Sprintf("warren, %d tunnels", n), layers: n,
+			setup: fmt.Sprintf("%s, which both do all %d layers in one pass", twoHosts, n)}
+		switch n {
+		case 0:
+			s.Title, s.setup = "warren, transport mode", twoHosts
+		case 1:
+			s.Title, s.setup = "warren, 1 tunnel", twoHosts
 		}
-		s.start = func(ctx context.Context, l *lab.Lab, t Tools) (*path, error) { return startTunnels(ctx, l, n) }
+		s.start = func(ctx context.Context, l *lab.Lab, _ Tools) (*path, error) { return startTunnels(ctx, l, n) }
 		all = append(all, s)
 	}
-	return all
+	return append(all, System{Name: "warren-chain", Title: fmt.Sprintf("warren, chain of %d gateways", gateways), layers: gateways,
+		setup: fmt.Sprintf("the sender and %d gateways, each a host and a daemon of its own that does one layer and forwards", gateways),
+		start: func(ctx context.Context, l *lab.Lab, _ Tools) (*path, error) { return startGateways(ctx, l, gateways) }})
 }
 
 // Pick finds systems by name, in the order of the table; no names mean all.

@@ -11,42 +11,47 @@ import (
 )
 
 const (
-	chainName = "bench"
-	upWithin  = 20 * time.Second
-	ownAddr   = "10.200.0.1/32"
-	senderID  = "sender.example"
+	upWithin = 20 * time.Second
+	ownAddr  = "10.200.0.1/32"
+	senderID = "sender.example"
 
+	chainName    = "web" // as lab calls it
 	warrenDevice = "warren0"
 )
 
-// startTransport is warren without tunnels: ESP in transport mode between two
-// hosts.
-func startTransport(ctx context.Context, l *lab.Lab, _ Tools) (*path, error) {
-	ln, err := newLine(ctx, l, 1)
+// algorithms are those of all of warren's systems: the fastest that both ends of a
+// tunnel may be expected to know.
+func algorithms() *lab.Profile {
+	return &lab.Profile{IKE: []string{"aes128gcm16-prfsha256-x25519"}, ESP: []string{"aes128gcm16-esn"}}
+}
+
+// startTunnels is warren with n tunnels, one inside the other, between two hosts:
+// each of them does all layers in one pass. Without tunnels it is ESP in transport
+// mode.
+func startTunnels(ctx context.Context, l *lab.Lab, n int) (*path, error) {
+	hosts, err := lab.NewTwoHosts(ctx, l)
 	if err != nil {
 		return nil, err
 	}
-	to := end(1, 2)
-	receiver, err := ln.last().StartWarren(ctx, lab.Config{Name: "g1", ID: "g1.example", PSK: lab.SecretOf("g1"),
-		Accept: []lab.Accept{{Name: "peers", IDs: []string{senderID}, Local: []string{netip.PrefixFrom(to, 32).String()},
-			Modes: []string{"transport"}}}})
+	end, begin := hosts.ReceiverConfig(), hosts.SenderConfig(n, n == 0)
+	begin.Transport[0].Start = "now"
+	end.Profile, begin.Profile = algorithms(), algorithms()
+	receiver, err := hosts.Receiver.StartWarren(ctx, end)
 	if err != nil {
 		return nil, err
 	}
-	sender, err := ln.sender.StartWarren(ctx, lab.Config{Name: "sender", ID: senderID, PSK: lab.SecretOf("sender"),
-		Tun: []string{ownAddr}, Default: "bypass", Peers: []lab.Peer{peer("g1", to, "")},
-		Transport: []lab.TransportRule{{Name: chainName, Match: "dst: g1", Action: "protect", Peer: "g1", Start: "now"}}})
+	sender, err := hosts.Sender.StartWarren(ctx, begin)
 	if err != nil {
 		return nil, err
 	}
-	p := &path{from: ln.sender, to: ln.last(), target: to, device: warrenDevice, daemons: []*lab.Process{sender.Process, receiver.Process}}
+	p := &path{from: hosts.Sender, to: hosts.Receiver, target: hosts.Target, device: warrenDevice,
+		daemons: []*lab.Process{sender.Process, receiver.Process}}
 	return p, p.await(ctx, sender)
 }
 
-// startTunnels is warren with n tunnels, one inside the other. A gateway takes
-// off the outermost one and forwards the rest, so it needs n of them; the last
-// one has the target.
-func startTunnels(ctx context.Context, l *lab.Lab, n int) (*path, error) {
+// startGateways is warren with n tunnels, each of which ends at a gateway of its own
+// that forwards what is in it; the last one has the target.
+func startGateways(ctx context.Context, l *lab.Lab, n int) (*path, error) {
 	ln, err := newLine(ctx, l, n)
 	if err != nil {
 		return nil, err
@@ -88,13 +93,14 @@ func (ln *line) startGateway(ctx context.Context, k int) (*lab.Warren, error) {
 		}
 	}
 	return host.StartWarren(ctx, lab.Config{Name: name, ID: name + ".example", PSK: lab.SecretOf(name), Forwarding: true,
+		Profile: algorithms(),
 		Accept: []lab.Accept{{Name: "road", IDs: []string{senderID}, Pool: []string{pool(k).String()},
 			Local: []string{"0.0.0.0/0"}, Modes: []string{"tunnel"}}}})
 }
 
 // nested is the sender's configuration for n tunnels.
 func nested(n int) lab.Config {
-	c := lab.Config{Name: "sender", ID: senderID, PSK: lab.SecretOf("sender"), Tun: []string{ownAddr}, Default: "bypass"}
+	c := lab.Config{Name: "sender", ID: senderID, PSK: lab.SecretOf("sender"), Tun: []string{ownAddr}, Default: "bypass", Profile: algorithms()}
 	to := fmt.Sprintf("dst: %v", target())
 	c.Transport = []lab.TransportRule{{Name: chainName, Match: to, Action: "plain", Start: "now"}}
 	for k := n; k >= 1; k-- {
