@@ -3,7 +3,6 @@ package esp
 import (
 	"fmt"
 	"math"
-	"math/bits"
 	"sync/atomic"
 )
 
@@ -29,11 +28,9 @@ const blockLen = 32
 // ring that the block belongs to, so that one compare-and-swap moves the word on
 // to a block and marks a number of it, and moving the window clears nothing.
 type Window struct {
-	top   atomic.Uint64 // highest number committed; 0 at first
-	size  uint64
-	mask  uint64 // ring words - 1
-	shift uint8  // of a number to its turn
-	ring  []atomic.Uint64
+	top  atomic.Uint64 // highest number committed; 0 at first
+	size uint64
+	ring []atomic.Uint64
 }
 
 // NewWindow returns an empty window of size packets.
@@ -41,16 +38,8 @@ func NewWindow(size int) (*Window, error) {
 	if size < MinWindow || size > MaxWindow {
 		return nil, fmt.Errorf("esp: replay window of %d packets, want %d to %d", size, MinWindow, MaxWindow)
 	}
-	words := 1
-	for words*blockLen < size+blockLen {
-		words *= 2
-	}
-	return &Window{
-		size:  uint64(size),
-		mask:  uint64(words - 1),
-		shift: uint8(bits.Len(uint(words*blockLen - 1))),
-		ring:  make([]atomic.Uint64, words),
-	}, nil
+	words := (size-1)/blockLen + 2
+	return &Window{size: uint64(size), ring: make([]atomic.Uint64, words)}, nil
 }
 
 // Size returns the size of the window in packets.
@@ -118,7 +107,8 @@ func (w *Window) Commit(seq uint64) bool {
 // modulo 2^32: a word that is not written for that many passes for new, and its
 // old bits refuse up to 32 numbers.
 func (w *Window) place(seq uint64) (word *atomic.Uint64, turn, bit uint64) {
-	return &w.ring[seq/blockLen&w.mask], seq >> w.shift & math.MaxUint32, 1 << (seq % blockLen)
+	block, words := seq/blockLen, uint64(len(w.ring))
+	return &w.ring[block%words], block / words & math.MaxUint32, 1 << (seq % blockLen)
 }
 
 // reaches reports whether seq is not left of the window.

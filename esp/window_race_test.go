@@ -27,7 +27,7 @@ func newRaceLog(t *testing.T, size, numbers int) *raceLog {
 func (l *raceLog) commit(seq uint64) {
 	before, fresh := l.w.Top(), l.w.Commit(seq)
 	word, _, _ := l.w.place(seq)
-	latest := word.Load() >> blockLen << l.w.shift
+	latest := word.Load() >> blockLen * uint64(len(l.w.ring)) * blockLen
 	if top := l.w.Top(); top < max(before, latest) || fresh && top < seq {
 		l.Errorf("after %d the top is %d, it was %d, and there are numbers beyond %d", seq, top, before, latest)
 	}
