@@ -22,7 +22,8 @@ type egress struct {
 	d       *Dataplane
 	tun     tun.Queue
 	net     underlay.Queue
-	cache   *flowCache[nest.Decision]
+	cache   *flowCache[decided]
+	held    heldKeys
 	answers *answers
 	sealer  sealer
 	split   packet.Splitter
@@ -47,7 +48,7 @@ func newEgress(d *Dataplane, i, flows int) *egress {
 		turns:   turns{worker: uint32(d.senders.Add(1))},
 		tun:     nth(d.opt.Tun.Queues(), i),
 		net:     nth(d.opt.Underlay.Queues(), i),
-		cache:   newFlowCache[nest.Decision](flows),
+		cache:   newFlowCache[decided](flows),
 		answers: newAnswers(maxAnswers),
 		spare:   packet.NewBatch(maxFragments, spareLen),
 		slots:   newSlots(d.opt.Limits.Batch),
