@@ -64,6 +64,7 @@ type Limits struct {
 	QueueTTL        time.Duration // how long a held packet is worth sending
 	HalfOpen        int           // IKE SAs that peers have begun and not finished
 	CookieThreshold int           // half-open IKE SAs from which on cookies are asked for
+	InitRate        int           // new sessions a second that one address may ask for without a cookie
 }
 
 // Retransmit is how often an unanswered IKE request is repeated: the first time

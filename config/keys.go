@@ -59,6 +59,7 @@ func nodeKeys() []Key {
 		{"limits", "queue_ttl", "duration", "5s", "how long a held packet is worth sending"},
 		{"limits", "half_open", "number", "4096", "sessions that peers have begun and not finished"},
 		{"limits", "cookie_threshold", "number", "64", "half-open sessions from which on cookies are asked for"},
+		{"limits", "init_rate", "number", "64", "requests for a session that are answered in a second to one address or IPv6 /64 that returns no cookie"},
 
 		{"retransmit", "tries", "1 to 20", "5", "how often a request is sent in all"},
 		{"retransmit", "base", "duration", "500ms", "wait after the first time"},

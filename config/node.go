@@ -147,13 +147,14 @@ func (b *builder) beside(path string) string {
 func (b *builder) limits(top object) {
 	o := b.section(top, "limits")
 	b.Limits = Limits{Depth: 8, Flows: 1 << 20, QueueBytes: 256 << 10, QueuePackets: 1024, QueueTTL: 5 * time.Second,
-		HalfOpen: 4096, CookieThreshold: 64}
+		HalfOpen: 4096, CookieThreshold: 64, InitRate: 64}
 	o.intInto("workers", &b.Limits.Workers, 1, 64)
 	o.intInto("depth", &b.Limits.Depth, 1, 8)
 	o.intInto("flows", &b.Limits.Flows, 1, 1<<26)
 	o.intInto("queue_packets", &b.Limits.QueuePackets, 1, 1<<20)
 	o.intInto("half_open", &b.Limits.HalfOpen, 1, 1<<24)
 	o.intInto("cookie_threshold", &b.Limits.CookieThreshold, 1, 1<<24)
+	o.intInto("init_rate", &b.Limits.InitRate, 1, 1<<24)
 	if v, ok := o.get("queue"); ok {
 		if n, ok := v.size(); ok && (n < 2048 || n > 1<<30) {
 			v.fail("write a size from 2KiB to 1GiB", "%s is %d bytes, out of range", v.what, n)

@@ -20,7 +20,7 @@ func filled(s Status) Status {
 	s.Tun.Addresses = list(s.Tun.Addresses)
 	s.Accepted = list(s.Accepted)
 	s.Dataplane.TunOffloads, s.Dataplane.Notes = list(s.Dataplane.TunOffloads), list(s.Dataplane.Notes)
-	s.Drops, s.Traffic = counters(s.Drops), counters(s.Traffic)
+	s.Drops, s.Traffic, s.IKE = counters(s.Drops), counters(s.Traffic), counters(s.IKE)
 	chains := make([]Chain, len(s.Chains))
 	for i, c := range s.Chains {
 		c.Layers = list(c.Layers)

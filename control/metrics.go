@@ -25,7 +25,8 @@ type collector struct {
 
 	info, uptime, mtu, state        *prometheus.Desc
 	layerUp, packets, bytes, rekeys *prometheus.Desc
-	drops, traffic, sessions        *prometheus.Desc
+	drops, refused                  *prometheus.Desc
+	traffic, sessions               *prometheus.Desc
 	securityAssociation             *prometheus.Desc
 }
 
@@ -45,6 +46,7 @@ func newCollector(b Backend) *collector {
 		bytes:    desc("layer_bytes_total", "Inner bytes through the layer.", append(layer, "direction")...),
 		rekeys:   desc("layer_rekeys_total", "Times the layer's child SA was replaced.", layer...),
 		drops:    desc("drops_total", "Refused packets.", "reason"),
+		refused:  desc("ike_refused_total", "Refused IKE messages.", "reason"),
 		traffic:  desc("traffic_packets_total", "Packets by the point of the data path where they were seen.", "point"),
 		sessions: desc("accepted_sessions", "Sessions that peers opened.", "mode"),
 		securityAssociation: desc("security_associations", "Child SAs in use.",
@@ -55,7 +57,7 @@ func newCollector(b Backend) *collector {
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{c.info, c.uptime, c.mtu, c.state, c.layerUp, c.packets,
-		c.bytes, c.rekeys, c.drops, c.traffic, c.sessions, c.securityAssociation} {
+		c.bytes, c.rekeys, c.drops, c.refused, c.traffic, c.sessions, c.securityAssociation} {
 		ch <- d
 	}
 }
@@ -70,6 +72,9 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	for reason, n := range s.Drops {
 		counter(ch, c.drops, n, reason)
+	}
+	for reason, n := range s.IKE {
+		counter(ch, c.refused, n, reason)
 	}
 	for point, n := range s.Traffic {
 		counter(ch, c.traffic, n, point)

@@ -19,6 +19,9 @@ type Status struct {
 	// "control" (IKE of this node), "fragments" (beyond the first of a packet)
 	// and "held" (now). What went in came out, is held, or was dropped.
 	Traffic map[string]uint64 `json:"traffic"`
+
+	// IKE counts IKE messages that were refused, by reason.
+	IKE map[string]uint64 `json:"ike"`
 }
 
 // Tun is the node's device.

@@ -1,6 +1,7 @@
 package ike
 
 import (
+	"log/slog"
 	"slices"
 	"time"
 
@@ -168,7 +169,7 @@ func (a *childAnswer) arm(e *Engine, sa *ikeSA, choice crypt.Choice, ke *message
 func (e *Engine) createChildRequest(sa *ikeSA, d Datagram, ps []message.Payload, now time.Time) {
 	resp, no := e.answerCreate(sa, ps, now)
 	if no != nil {
-		e.opt.Log.Debug("ike: CREATE_CHILD_SA refused", "session", sa.sess.label(), "notify", no.notify.String(), "reason", no.reason)
+		e.strangers.line(now, slog.LevelInfo, "ike: CREATE_CHILD_SA refused", "session", sa.sess.label(), "notify", no.notify.String(), "reason", no.reason)
 		resp = []message.Payload{no.payload()}
 	}
 	e.respond(sa, d, message.CreateChildSA, resp)

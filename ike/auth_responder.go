@@ -2,6 +2,7 @@ package ike
 
 import (
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -101,6 +102,9 @@ func (e *Engine) authFailed(sa *ikeSA, reason string, n message.NotifyType, now 
 	if name == "" {
 		name = s.path.Remote.String()
 	}
+	e.refuse(RefusedNotProven)
+	e.strangers.line(now, slog.LevelWarn, "ike: peer refused", "remote", s.path.Remote.String(),
+		"id", s.remoteID.String(), "notify", n.String(), "reason", reason)
 	e.fail(s, &Error{Peer: name, Stage: StageAuth, Reason: reason, Notify: n}, now)
 }
 

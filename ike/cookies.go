@@ -2,6 +2,7 @@ package ike
 
 import (
 	"encoding/binary"
+	"net/netip"
 	"time"
 
 	"warren/ike/message"
@@ -11,19 +12,30 @@ import (
 // as long again (RFC 7296, Section 2.6).
 const cookieLife = time.Minute
 
+// maxUnasked is how many half-open IKE SAs one source may have before it is
+// asked for cookies though the others are not (RFC 8019, Section 4.2).
+const maxUnasked = 5
+
 // cookieWanted reports whether an IKE_SA_INIT request must prove its source
-// address, and did not.
-func (e *Engine) cookieWanted(m *message.Message, d Datagram, ni []byte, now time.Time) bool {
-	if e.halfOpen < e.opt.CookieThreshold {
+// address.
+func (e *Engine) cookieWanted(from netip.Addr) bool {
+	return e.halfOpen >= e.opt.CookieThreshold || e.halfFrom[source(from)] >= maxUnasked
+}
+
+// returnsCookie reports whether an IKE_SA_INIT request proves its source address.
+func (e *Engine) returnsCookie(m *message.Message, d Datagram, ni []byte, now time.Time) bool {
+	c := message.GetNotify(m.Payloads, message.Cookie)
+	if c == nil {
 		return false
 	}
 	e.rotateCookies(now)
-	c := message.GetNotify(m.Payloads, message.Cookie)
-	return c == nil || !e.cookies.Check(c.Data, ni, d.Path.Remote.Addr(), m.SPIi)
+	return e.cookies.Check(c.Data, ni, d.Path.Remote.Addr(), m.SPIi)
 }
 
 // challenge asks for a cookie and keeps no state.
-func (e *Engine) challenge(d Datagram, h message.Header, ni []byte) {
+func (e *Engine) challenge(d Datagram, h message.Header, ni []byte, now time.Time) {
+	e.refuse(RefusedCookie)
+	e.rotateCookies(now)
 	cookie := e.cookies.Make(ni, d.Path.Remote.Addr(), h.SPIi)
 	e.unprotected(d, h, &message.Notify{Kind: message.Cookie, Data: cookie})
 }

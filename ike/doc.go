@@ -23,6 +23,15 @@
 // key exchanges, as with ML-KEM, take place in IKE_INTERMEDIATE (RFC 9242, RFC
 // 9370).
 //
+// Nobody can make an Engine remember or say much before he is authenticated: from
+// a number of half-open IKE SAs on, and to a source with several of its own, it
+// asks for cookies; there are only so many half-open IKE SAs, in all and from one
+// source; a source that has returned no cookie gets so many answers a second, one
+// to a request and none larger than three times it. That is the advice of RFC
+// 8019, Section 6, without its puzzles: what is left to an attacker, to take part
+// from many addresses of his own, costs him an address for each eighth of the
+// places, and what is authentic is not kept waiting.
+//
 // It does not implement certificates, EAP or IPComp.
 // A peer that offers them is answered without them.
 // Nor does it send NAT keepalives (RFC 3948, Section 4), or rewrite selectors for

@@ -13,19 +13,22 @@ import (
 
 // An Engine runs the IKE sessions of one node.
 type Engine struct {
-	opt      Options
-	sessions map[SessionID]*session
-	order    []*session // as they were created
-	sas      map[message.SPI]*ikeSA
-	inits    map[initKey]*ikeSA // answered IKE_SA_INIT requests, for their repetitions
-	halfOpen int
-	halfFrom map[netip.Prefix]int // of them, by source
-	cookies  *crypt.Cookies
-	rotateAt time.Time
-	replies  bucket
-	timers   timerHeap
-	lastID   SessionID
-	out      Output
+	opt       Options
+	sessions  map[SessionID]*session
+	order     []*session // as they were created
+	sas       map[message.SPI]*ikeSA
+	inits     map[initKey]*ikeSA // answered IKE_SA_INIT requests, for their repetitions
+	halfOpen  int
+	halfFrom  map[netip.Prefix]int // of them, by source
+	cookies   *crypt.Cookies
+	rotateAt  time.Time
+	replies   bucket    // in the clear, to messages outside any IKE SA
+	strange   *throttle // IKE_SA_INIT from sources that have proven nothing
+	strangers strangerLog
+	refused   [numRefused]uint64
+	timers    timerHeap
+	lastID    SessionID
+	out       Output
 }
 
 // New returns an Engine without sessions.
@@ -39,13 +42,14 @@ func New(o Options) (*Engine, error) {
 		return nil, err
 	}
 	return &Engine{
-		opt:      o,
-		sessions: make(map[SessionID]*session),
-		sas:      make(map[message.SPI]*ikeSA),
-		inits:    make(map[initKey]*ikeSA),
-		halfFrom: make(map[netip.Prefix]int),
-		cookies:  cookies,
-		replies:  bucket{rate: o.UnprotectedReplies},
+		opt:       o,
+		sessions:  make(map[SessionID]*session),
+		sas:       make(map[message.SPI]*ikeSA),
+		inits:     make(map[initKey]*ikeSA),
+		halfFrom:  make(map[netip.Prefix]int),
+		cookies:   cookies,
+		strange:   newThrottle(o.InitRate),
+		strangers: strangerLog{log: o.Log},
 	}, nil
 }
 
@@ -127,21 +131,3 @@ func (e *Engine) retryTime(now time.Time) time.Time {
 
 // allocSPI reserves an inbound ESP SPI.
 func (e *Engine) allocSPI() (esp.SPI, error) { return e.opt.AllocSPI() }
-
-// A bucket limits replies per second.
-type bucket struct {
-	rate  int
-	left  int
-	since time.Time
-}
-
-func (b *bucket) take(now time.Time) bool {
-	if d := now.Sub(b.since); b.since.IsZero() || d < 0 || d >= time.Second {
-		b.since, b.left = now, b.rate
-	}
-	if b.left <= 0 {
-		return false
-	}
-	b.left--
-	return true
-}

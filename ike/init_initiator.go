@@ -138,6 +138,7 @@ func (e *Engine) initResponse(sa *ikeSA, d Datagram, h message.Header, now time.
 	i := s.init
 	if !h.IsResponse() || h.Exchange != message.IKESAInit || h.MessageID != 0 ||
 		h.SPIi != sa.spiI || d.Path.Remote != s.initPath().Remote || i == nil {
+		e.refuse(RefusedOutOfWindow)
 		return
 	}
 	m, err := message.Parse(d.Data)

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"slices"
 	"time"
@@ -33,6 +34,8 @@ type initPayloads struct {
 	sa    *message.SA
 	ke    *message.KE
 	nonce []byte
+
+	proven bool // the request returned a cookie
 }
 
 func readInit(m *message.Message) (initPayloads, error) {
@@ -51,19 +54,26 @@ func readInit(m *message.Message) (initPayloads, error) {
 	return in, nil
 }
 
+// MaxInit is how large an IKE_SA_INIT request may be. It is kept until IKE_AUTH,
+// and nobody knows yet whose it is.
+const MaxInit = 8 << 10
+
 // initRequest answers an IKE_SA_INIT request (RFC 7296, Section 1.2).
 func (e *Engine) initRequest(d Datagram, now time.Time) {
+	if len(d.Data) > MaxInit {
+		e.refuse(RefusedMalformed)
+		return
+	}
 	key := initKey{d.Path.Via, d.Path.Remote, sha256.Sum256(d.Data)}
 	if sa := e.inits[key]; sa != nil {
-		if sa.state != saClosed && sa.recvID == 1 {
-			e.send(d.Path, d.NATT, sa.sess.half.respMsg)
-		}
+		e.repeatInit(sa, d, now)
+		return
+	}
+	if len(e.opt.Accept) == 0 {
+		e.refuse(RefusedNotAccepting)
 		return
 	}
 	m, err := message.Parse(d.Data)
-	if len(e.opt.Accept) == 0 {
-		return
-	}
 	if err != nil {
 		e.refuseInit(d, err, now)
 		return
@@ -73,22 +83,45 @@ func (e *Engine) initRequest(d Datagram, now time.Time) {
 		e.refuseInit(d, err, now)
 		return
 	}
-	if e.cookieWanted(m, d, in.nonce, now) {
-		e.challenge(d, m.Header, in.nonce)
-		return
+	from := d.Path.Remote.Addr()
+	in.proven = e.returnsCookie(m, d, in.nonce, now)
+	switch {
+	case !in.proven && !e.strange.take(source(from), now):
+		e.refuse(RefusedSourceRate)
+	case !in.proven && e.cookieWanted(from):
+		e.challenge(d, m.Header, in.nonce, now)
+	case e.crowded(from):
+		e.refuse(RefusedHalfOpen)
+	default:
+		if err := e.acceptInit(d, m, in, key, now); err != nil {
+			e.refuse(RefusedInit)
+			e.strangers.line(now, slog.LevelInfo, "ike: IKE_SA_INIT refused", "remote", d.Path.Remote.String(), "err", err)
+		}
 	}
-	if e.crowded(d.Path.Remote.Addr()) {
-		return
-	}
-	if err := e.acceptInit(d, m, in, key, now); err != nil {
-		e.opt.Log.Debug("ike: IKE_SA_INIT refused", "remote", d.Path.Remote.String(), "err", err)
+}
+
+// repeatInit answers a repeated IKE_SA_INIT request with the same bytes, until
+// IKE_AUTH has come.
+func (e *Engine) repeatInit(sa *ikeSA, d Datagram, now time.Time) {
+	switch {
+	case sa.state == saClosed || sa.recvID != 1:
+		e.refuse(RefusedOutOfWindow)
+	case !e.strange.take(source(d.Path.Remote.Addr()), now):
+		e.refuse(RefusedSourceRate)
+	default:
+		e.send(d.Path, d.NATT, sa.sess.half.respMsg)
 	}
 }
 
 // refuseInit answers a malformed IKE_SA_INIT request.
 func (e *Engine) refuseInit(d Datagram, err error, now time.Time) {
+	e.refuse(RefusedMalformed)
+	e.answerMalformed(d, err, now)
+}
+
+func (e *Engine) answerMalformed(d Datagram, err error, now time.Time) {
 	h, ok := rawHeader(d.Data)
-	if !ok || !e.replies.take(now) {
+	if !ok || !e.replies.take(now, e.opt.UnprotectedReplies) {
 		return
 	}
 	n := &message.Notify{Kind: message.InvalidSyntax}
@@ -137,11 +170,11 @@ func (e *Engine) acceptInit(d Datagram, m *message.Message, in initPayloads, key
 	}
 	public, shared, err := crypt.Respond(choice.DH, e.opt.Rand, in.ke.Data)
 	if err != nil {
-		e.refuseInit(d, err, now)
+		e.answerMalformed(d, err, now)
 		return err
 	}
 	defer shared.Wipe()
-	return e.openHalf(d, m, halfInput{choice, knows, in.nonce, public, shared, key}, now)
+	return e.openHalf(d, m, halfInput{choice, knows, in.nonce, public, shared, key, in.proven}, now)
 }
 
 func invalidKE(g message.DHGroup) *message.Notify {
@@ -155,7 +188,12 @@ type halfInput struct {
 	public  []byte
 	shared  crypt.Secret
 	key     initKey
+	proven  bool
 }
+
+// maxAmplify is how much larger than a request its answer may be, as long as the
+// source of the request is not proven.
+const maxAmplify = 3
 
 // openHalf makes the session and sends the response.
 func (e *Engine) openHalf(d Datagram, m *message.Message, in halfInput, now time.Time) error {
@@ -174,6 +212,10 @@ func (e *Engine) openHalf(d Datagram, m *message.Message, in halfInput, now time
 	data, err := e.halfResponse(d, m, in, spi, nr)
 	if err != nil {
 		return err
+	}
+	if !in.proven && len(data) > maxAmplify*len(d.Data) {
+		e.challenge(d, m.Header, in.ni, now)
+		return nil
 	}
 	s := e.halfSession(d, m, now)
 	s.support = in.support

@@ -74,8 +74,15 @@ type Options struct {
 
 	// CookieThreshold is the number of half-open IKE SAs from which on a
 	// responder asks for cookies (RFC 7296, Section 2.6). Zero means 64,
-	// negative means always.
+	// negative means always. A source with several half-open IKE SAs of its own
+	// is asked for them in any case.
 	CookieThreshold int
+
+	// InitRate is how many IKE_SA_INIT requests a second are answered to one
+	// address or IPv6 /64 that has not returned a cookie, so that nobody is
+	// flooded with answers to requests in his name (RFC 8019, Section 4.2).
+	// Zero means 64.
+	InitRate int
 
 	// MaxHalfOpen bounds the half-open IKE SAs of a responder. Zero means
 	// 1024. Beyond it even requests with a good cookie are dropped, and beyond
@@ -130,6 +137,7 @@ func (o Options) withDefaults() (Options, error) {
 	o.Delete = o.Delete.withDefaults(Retransmit{3, 400 * time.Millisecond, 2, time.Second})
 	o.InitErrorGrace = cmp.Or(o.InitErrorGrace, 1200*time.Millisecond)
 	o.CookieThreshold = cmp.Or(o.CookieThreshold, 64)
+	o.InitRate = cmp.Or(o.InitRate, 64)
 	o.MaxHalfOpen = cmp.Or(o.MaxHalfOpen, 1024)
 	o.MaxChildren = cmp.Or(o.MaxChildren, 32)
 	o.MaxDepth = cmp.Or(o.MaxDepth, 8)

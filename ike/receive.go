@@ -13,15 +13,18 @@ import (
 // authentic changes nothing, save that IKE_SA_INIT makes half-open state.
 func (e *Engine) Receive(d Datagram, now time.Time) {
 	h, err := message.ParseHeader(d.Data)
-	if err != nil {
-		if errors.Is(err, message.ErrMajor) {
-			e.refuseVersion(d, now)
-		}
+	switch {
+	case errors.Is(err, message.ErrMajor):
+		e.refuseVersion(d, now)
 		return
-	}
-	if h.Exchange == message.IKESAInit && !h.IsResponse() {
+	case err != nil:
+		e.refuse(RefusedMalformed)
+		return
+	case h.Exchange == message.IKESAInit && !h.IsResponse():
 		if h.FromInitiator() && h.SPIr == 0 && h.MessageID == 0 {
 			e.initRequest(d, now)
+		} else {
+			e.refuse(RefusedMalformed)
 		}
 		return
 	}
@@ -35,6 +38,7 @@ func (e *Engine) Receive(d Datagram, now time.Time) {
 		e.refuseSPI(d, h, now)
 		return
 	case sa.initiator == h.FromInitiator() || d.Path.Via != sa.sess.via:
+		e.refuse(RefusedLayer)
 		return // reflected, or through the wrong layer
 	}
 	if sa.state == saInit || sa.state == saHalf && sa.initiator && h.Exchange == message.IKESAInit {
@@ -46,6 +50,7 @@ func (e *Engine) Receive(d Datagram, now time.Time) {
 		e.choose(sa, d, h)
 	}
 	if h.SPIi != sa.spiI || h.SPIr != sa.spiR {
+		e.refuse(RefusedSPI)
 		return
 	}
 	if h.IsResponse() {
@@ -56,15 +61,23 @@ func (e *Engine) Receive(d Datagram, now time.Time) {
 	e.arm(sa.sess)
 }
 
+// IsInit reports whether b, which may be anything, asks for a new IKE SA, as
+// anyone may.
+func IsInit(b []byte) bool {
+	h, ok := rawHeader(b)
+	return ok && h.Exchange == message.IKESAInit && h.SPIr == 0 && !h.IsResponse()
+}
+
 // receiveResponse hands the response to the request under way to its task. A
 // response to anything else is dropped without a word (RFC 7296, Section 2.1).
 func (e *Engine) receiveResponse(sa *ikeSA, d Datagram, h message.Header, now time.Time) {
 	x := sa.out
 	if x == nil || x.id != h.MessageID || x.kind != h.Exchange || x.kind == message.IKESAInit {
+		e.refuse(RefusedOutOfWindow)
 		return
 	}
 	in, err := e.unwrap(sa, d, &x.part, now)
-	if notWhole(err) {
+	if e.notWhole(err) {
 		return
 	}
 	ps, err := sa.parse(in, h, err)
@@ -83,10 +96,11 @@ func (e *Engine) receiveRequest(sa *ikeSA, d Datagram, h message.Header, now tim
 		return
 	}
 	if sa.state == saClosed || h.MessageID != sa.recvID || !sa.takes(h.Exchange) {
+		e.refuse(RefusedOutOfWindow)
 		return
 	}
 	in, err := e.unwrap(sa, d, &sa.part, now)
-	if notWhole(err) {
+	if e.notWhole(err) {
 		return
 	}
 	sa.lastKind, sa.lastReq = h.Exchange, sha256.Sum256(in.datagram(d))
@@ -131,7 +145,15 @@ var (
 	errPartial     = errors.New("message is not whole yet")
 )
 
-func notWhole(err error) bool { return errors.Is(err, errUnauthentic) || errors.Is(err, errPartial) }
+// notWhole reports whether there is no message to work on, and counts what is not
+// authentic.
+func (e *Engine) notWhole(err error) bool {
+	if errors.Is(err, errUnauthentic) {
+		e.refuse(RefusedUnauthentic)
+		return true
+	}
+	return errors.Is(err, errPartial)
+}
 
 // openError tells a message to drop from an authentic one that is malformed.
 func openError(err error) error {
@@ -225,7 +247,8 @@ func (e *Engine) syntaxEnds(sa *ikeSA, reason string, now time.Time) {
 
 // refuseSPI answers a request outside any IKE SA (RFC 7296, Section 2.21.4).
 func (e *Engine) refuseSPI(d Datagram, h message.Header, now time.Time) {
-	if h.IsResponse() || h.SPIr == 0 || !e.replies.take(now) {
+	e.refuse(RefusedSPI)
+	if h.IsResponse() || h.SPIr == 0 || !e.replies.take(now, e.opt.UnprotectedReplies) {
 		return
 	}
 	e.unprotected(d, h, &message.Notify{Kind: message.InvalidIKESPI})
@@ -234,8 +257,9 @@ func (e *Engine) refuseSPI(d Datagram, h message.Header, now time.Time) {
 // refuseVersion answers a request of a later major version (RFC 7296, Section
 // 2.5). Its header beyond the SPIs may mean anything.
 func (e *Engine) refuseVersion(d Datagram, now time.Time) {
+	e.refuse(RefusedVersion)
 	h, ok := rawHeader(d.Data)
-	if !ok || h.IsResponse() || !e.replies.take(now) {
+	if !ok || h.IsResponse() || !e.replies.take(now, e.opt.UnprotectedReplies) {
 		return
 	}
 	e.unprotected(d, h, &message.Notify{Kind: message.InvalidMajorVersion})

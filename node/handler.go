@@ -2,7 +2,10 @@ package node
 
 import (
 	"net/netip"
+	"sync/atomic"
+
 	"warren/dataplane"
+	"warren/ike"
 	"warren/nest"
 	"warren/packet"
 	"warren/sa"
@@ -15,11 +18,16 @@ const (
 	needQueue    = 256
 )
 
-// handler takes what the dataplane's workers cannot decide to the loop.
+// handler takes what the dataplane's workers cannot decide to the loop. Requests
+// for new IKE SAs have a queue of their own, so that a flood of them keeps no
+// message of an established session waiting.
 type handler struct {
-	messages chan dataplane.Message
-	needs    chan need
-	mtus     chan pathMTU
+	messages  chan dataplane.Message
+	strangers chan dataplane.Message
+	needs     chan need
+	mtus      chan pathMTU
+
+	missed atomic.Uint64 // messages that found their queue full
 }
 
 type need struct {
@@ -37,13 +45,37 @@ var _ dataplane.Handler = (*handler)(nil)
 
 func newHandler() *handler {
 	return &handler{
-		messages: make(chan dataplane.Message, messageQueue),
-		needs:    make(chan need, needQueue),
-		mtus:     make(chan pathMTU, needQueue),
+		messages:  make(chan dataplane.Message, messageQueue),
+		strangers: make(chan dataplane.Message, messageQueue),
+		needs:     make(chan need, needQueue),
+		mtus:      make(chan pathMTU, needQueue),
 	}
 }
 
-func (h *handler) IKE(m dataplane.Message) { offer(h.messages, m) }
+func (h *handler) IKE(m dataplane.Message) {
+	queue := h.messages
+	if ike.IsInit(m.Data) {
+		queue = h.strangers
+	}
+	if queue == h.strangers && len(m.Data) > ike.MaxInit || !offer(queue, m) {
+		h.missed.Add(1)
+	}
+}
+
+// next is a message that waits, those of sessions first.
+func (h *handler) next() (m dataplane.Message, ok bool) {
+	select {
+	case m = <-h.messages:
+		return m, true
+	default:
+	}
+	select {
+	case m = <-h.strangers:
+		return m, true
+	default:
+		return m, false
+	}
+}
 
 func (h *handler) Need(f packet.Flow, key nest.Key) { offer(h.needs, need{f, key}) }
 
@@ -51,9 +83,11 @@ func (h *handler) PathMTU(via sa.Layer, remote netip.Addr, mtu int) {
 	offer(h.mtus, pathMTU{via, remote, mtu})
 }
 
-func offer[T any](ch chan<- T, v T) {
+func offer[T any](ch chan<- T, v T) bool {
 	select {
 	case ch <- v:
+		return true
 	default:
+		return false
 	}
 }

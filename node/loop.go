@@ -58,6 +58,8 @@ func (n *Node) loop(ctx context.Context) error {
 			n.roam(now)
 		case m := <-n.handler.messages:
 			n.receive(m)
+		case m := <-n.handler.strangers:
+			n.receive(m)
 		case w := <-n.handler.needs:
 			n.need(w)
 		case p := <-n.handler.mtus:
@@ -115,9 +117,8 @@ func (n *Node) receive(m dataplane.Message) {
 		n.ike.Receive(ike.Datagram{
 			Path: ike.Path{Via: m.Via, Local: m.Local, Remote: m.Remote}, NATT: m.NATT, Data: m.Data,
 		}, time.Now())
-		select {
-		case m = <-n.handler.messages:
-		default:
+		more := false
+		if m, more = n.handler.next(); !more {
 			return
 		}
 	}
@@ -130,7 +131,11 @@ func (n *Node) send(d ike.Datagram) {
 		n.log.Debug("message has lost its layer", "via", d.Path.Via, "remote", d.Path.Remote.String())
 		return
 	}
-	n.try("send IKE", n.plane.SendIKE(via, d.Path.Local, d.Path.Remote, d.NATT, d.Data))
+	err := n.plane.SendIKE(via, d.Path.Local, d.Path.Remote, d.NATT, d.Data)
+	if now := time.Now(); err != nil && now.Sub(n.unsent) > time.Second { // strangers may cause any number
+		n.unsent = now
+		n.log.Debug("send IKE", "err", err)
+	}
 }
 
 func (n *Node) need(w need) {

@@ -68,7 +68,8 @@ type Node struct {
 	parting   bool // shutting down
 	waiters   []*waiter
 	roams     roaming
-	noted     []string // see watchOffloads
+	noted     []string  // see watchOffloads
+	unsent    time.Time // when an error of sending was logged last
 }
 
 // New prepares a node; nothing is opened before Run.
@@ -127,7 +128,7 @@ func (n *Node) newEngine() (*ike.Engine, error) {
 		AllocSPI: n.sad.Reserve, FreeSPI: n.sad.Release, Accept: accept, Log: n.log,
 		Retransmit:      ike.Retransmit{Tries: r.Tries, Base: r.Base, Factor: r.Factor},
 		Addresses:       n.addresses(),
-		CookieThreshold: n.cfg.Limits.CookieThreshold, MaxHalfOpen: n.cfg.Limits.HalfOpen,
+		CookieThreshold: n.cfg.Limits.CookieThreshold, MaxHalfOpen: n.cfg.Limits.HalfOpen, InitRate: n.cfg.Limits.InitRate,
 		MaxDepth: n.cfg.Limits.Depth,
 	})
 }

@@ -21,7 +21,7 @@ func (b *backend) Status() control.Status {
 			Node: n.cfg.Node, Version: n.opt.Version, UptimeSeconds: time.Since(n.started).Seconds(),
 			Tun:       control.Tun{Name: n.dev.Name(), Addresses: texts(n.cfg.Tun.Addresses), MTU: n.dev.MTU()},
 			Dataplane: n.dataplane(),
-			Chains:    n.chainStatus(), Accepted: n.acceptedStatus(), Drops: n.plane.Drops(), Traffic: n.traffic(),
+			Chains:    n.chainStatus(), Accepted: n.acceptedStatus(), Drops: n.plane.Drops(), Traffic: n.traffic(), IKE: n.refusals(),
 		}
 	})
 }
@@ -35,6 +35,12 @@ func (n *Node) traffic() map[string]uint64 {
 		"from-tun": c.FromTUN, "to-network": c.ToNetwork, "fragments": c.Fragments, "control": c.Control, "held": c.Held,
 		"from-network": c.FromNetwork, "to-tun": c.ToTUN, "to-control": c.ToControl,
 	}
+}
+
+func (n *Node) refusals() map[string]uint64 {
+	refused := n.ike.Refusals()
+	refused["queue"] = n.handler.missed.Load()
+	return refused
 }
 
 func (n *Node) chainStatus() []control.Chain {

@@ -89,7 +89,8 @@ func (a *app) printStatus(s control.Status) {
 			a.printf("    %s%s\n", indent, traffic(p.PacketsIn, p.BytesIn, p.PacketsOut, p.BytesOut, p.Rekeys))
 		}
 	}
-	a.printDrops(s.Drops)
+	a.printRefused("packets", s.Drops)
+	a.printRefused("IKE messages", s.IKE)
 }
 
 // printDataplane says how packets are moved, and what keeps them from more.
@@ -197,8 +198,8 @@ func traffic(packetsIn, bytesIn, packetsOut, bytesOut, rekeys uint64) string {
 	return text
 }
 
-// printDrops lists the reasons for which packets were refused.
-func (a *app) printDrops(drops map[string]uint64) {
+// printRefused lists the reasons for which something was refused.
+func (a *app) printRefused(what string, drops map[string]uint64) {
 	var words []string
 	for _, reason := range slices.Sorted(maps.Keys(drops)) {
 		if drops[reason] > 0 {
@@ -206,6 +207,6 @@ func (a *app) printDrops(drops map[string]uint64) {
 		}
 	}
 	if len(words) > 0 {
-		a.printf("\nrefused packets: %s\n", list(words))
+		a.printf("\nrefused %s: %s\n", what, list(words))
 	}
 }
