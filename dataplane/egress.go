@@ -95,9 +95,10 @@ func (e *egress) super(v *published, p *packet.Packet, now time.Time) error {
 		return nil
 	}
 	d := e.decide(v, p)
-	direct := d.Verdict == nest.Send && e.split.Largest() <= int(d.Bundle.MTU)
+	bundle := d.Bundle
+	direct := d.Verdict == nest.Send && e.split.Largest() <= int(bundle.MTU)
 	if direct {
-		translateSource(p, d.Bundle)
+		translateSource(p, bundle)
 		direct = e.split.Start(p) && p.Drop == packet.Live
 	}
 	for {
@@ -114,7 +115,7 @@ func (e *egress) super(v *published, p *packet.Packet, now time.Time) error {
 		}
 		e.arrived(q)
 		if direct {
-			e.send(q, d.Bundle)
+			e.send(q, bundle)
 		} else {
 			e.dispatch(v, q, now)
 		}

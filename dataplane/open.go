@@ -90,7 +90,7 @@ func (o *opener) begin(b packet.Batch) {
 			o.ike(p, sa.Network, p.Local.Port() == o.d.ports.NATT)
 			o.fates[i] = toControl
 		default:
-			o.keep(p, flight{place: i, via: sa.Network, ttl: networkTTL})
+			o.keep(p, &flight{place: i, via: sa.Network, ttl: networkTTL})
 		}
 	}
 }
@@ -103,8 +103,10 @@ func (o *opener) take() []*packet.Packet {
 	return all
 }
 
-func (o *opener) keep(p *packet.Packet, f flight) {
-	o.at[o.n], o.flights[o.n] = p, f
+func (o *opener) keep(p *packet.Packet, f *flight) {
+	if to := &o.flights[o.n]; to != f {
+		o.at[o.n], *to = p, *f
+	}
 	o.n++
 }
 
@@ -112,7 +114,7 @@ func (o *opener) keep(p *packet.Packet, f flight) {
 func (o *opener) find() {
 	var last *sa.Inbound
 	for i, p := range o.take() {
-		f := o.flights[i]
+		f := &o.flights[i]
 		if f.in = o.lookup(p, f.via, last); f.in == nil {
 			o.fates[f.place] = refused
 			continue
@@ -175,11 +177,11 @@ func (o *opener) inspect(v *published, round int) {
 		info *nest.LayerInfo
 	)
 	for i, p := range o.take() {
-		f := o.flights[i]
+		f := &o.flights[i]
 		if f.in != in {
 			in, info = f.in, v.Layer(f.in.Layer())
 		}
-		unwrap(p, &f, o.next[i])
+		unwrap(p, f, o.next[i])
 		switch {
 		case p.Drop != packet.Live:
 		case info == nil: // installed, but not in the view yet, or not any more
@@ -192,7 +194,7 @@ func (o *opener) inspect(v *published, round int) {
 			continue
 		}
 		o.counted(info.Link, p)
-		fate, more := o.inside(v, p, info, &f)
+		fate, more := o.inside(v, p, info, f)
 		switch {
 		case !more:
 			o.fates[f.place] = fate

@@ -63,13 +63,14 @@ const (
 // (RFC 4106, Section 5).
 func (a *aeadSalt) nonceAndAAD(j *job) (nonce, aad []byte) {
 	nonce, aad = j.scratch[:nonceLen:nonceLen], j.scratch[nonceLen:]
-	front := j.esp[:frontLen]
-	copy(nonce, a.salt[:])
-	copy(nonce[saltLen:], front[HeaderLen:])
+	front := (*[frontLen]byte)(j.esp)
+	*(*[saltLen]byte)(nonce) = a.salt
+	*(*[ivLen]byte)(nonce[saltLen:]) = [ivLen]byte(front[HeaderLen:])
 	if !a.esn {
-		return nonce, aad[:copy(aad, front[:HeaderLen])]
+		*(*[HeaderLen]byte)(aad) = [HeaderLen]byte(front[:])
+		return nonce, aad[:HeaderLen]
 	}
-	copy(aad, front[:seqOff])
+	*(*[seqOff]byte)(aad) = [seqOff]byte(front[:])
 	binary.BigEndian.PutUint64(aad[seqOff:], j.seq)
 	return nonce, aad
 }

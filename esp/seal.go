@@ -53,22 +53,21 @@ type header struct {
 }
 
 // add is Add with an IV of its own, as test vectors have them.
-func (s *Sealer) add(b *SealBurst, p *packet.Packet, h header, nextHeader uint8) {
+func (s *Sealer) add(burst *SealBurst, p *packet.Packet, h header, nextHeader uint8) {
 	pad := padLen(p.Len())
-	tail := pad + trailerLen + icvLen
-	if p.Headroom() < frontLen || p.Tailroom() < tail {
+	if !p.Grow(frontLen, pad+trailerLen+icvLen) {
 		p.Drop = packet.NoRoom
 		return
 	}
-	putTrailer(p.Append(tail), pad, nextHeader)
-	front := p.Prepend(frontLen)
-	binary.BigEndian.PutUint32(front[spiOff:], uint32(h.spi))
-	binary.BigEndian.PutUint32(front[seqOff:], uint32(h.seq))
+	b := p.Bytes()
+	putTrailer(b[len(b)-icvLen-trailerLen-pad:], pad, nextHeader)
+	front := b[:frontLen]
+	binary.BigEndian.PutUint64(front, uint64(h.spi)<<32|h.seq&math.MaxUint32)
 	binary.BigEndian.PutUint64(front[HeaderLen:], h.iv)
-	if b.full() {
-		b.Run()
+	if burst.full() {
+		burst.Run()
 	}
-	b.add(s.transform, p, h.seq)
+	burst.add(s.transform, p, h.seq)
 }
 
 // putTrailer writes padding 1, 2, 3, ..., its length and the next header

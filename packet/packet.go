@@ -173,6 +173,16 @@ func (p *Packet) Append(n int) []byte {
 	return p.buf[p.end-n : p.end : p.end]
 }
 
+// Grow is Prepend of front and Append of back bytes in one, both not negative.
+// It reports false, and changes nothing, where there is no room for them.
+func (p *Packet) Grow(front, back int) bool {
+	if front > p.off || back > len(p.buf)-p.end {
+		return false
+	}
+	p.off, p.end = p.off-front, p.end+back
+	return true
+}
+
 // TrimFront takes n bytes off the front. It reports false, and changes
 // nothing, where there are fewer.
 func (p *Packet) TrimFront(n int) bool {

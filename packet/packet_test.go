@@ -33,6 +33,12 @@ func TestPacketWindow(t *testing.T) {
 	if p.TrimFront(10) || p.TrimBack(10) || p.TrimFront(-1) || p.TrimBack(-1) || string(p.Bytes()) != "<payload>" {
 		t.Errorf("a refused trim left %q", p.Bytes())
 	}
+	if p.Grow(p.Headroom()+1, 0) || p.Grow(0, p.Tailroom()+1) || string(p.Bytes()) != "<payload>" {
+		t.Errorf("a refused Grow left %q", p.Bytes())
+	}
+	if !p.Grow(1, 2) || p.Len() != 12 || string(p.Bytes()[1:10]) != "<payload>" || p.Headroom() != Headroom-2 {
+		t.Errorf("after Grow: %q with %d bytes before", p.Bytes(), p.Headroom())
+	}
 	if p.Prepend(p.Headroom()) == nil || p.Append(p.Tailroom()) == nil || p.Len() != len(p.Buffer()) {
 		t.Errorf("the whole buffer could not be had")
 	}
