@@ -165,14 +165,12 @@ func putOuter(p *packet.Packet, l *layer, seq uint64) {
 	if p.Drop != packet.Live || len(l.Header) == 0 {
 		return
 	}
-	h := p.Prepend(len(l.Header))
-	if h == nil {
+	if !p.Grow(len(l.Header), 0) {
 		p.Drop = packet.NoRoom
 		return
 	}
-	copy(h, l.Header)
 	ip := p.Bytes()
-	packet.Stamp(ip, p.TOS, uint16(seq))
+	packet.Stamp(ip, l.Header, p.TOS, uint16(seq))
 	if l.Encap == packet.EncapUDP {
 		patchUDP(ip, len(l.Header)-packet.UDPHeaderLen)
 	}

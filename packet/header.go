@@ -89,22 +89,24 @@ func SetID(ip []byte, id uint16) {
 	}
 }
 
-// Stamp makes ip, which begins with a header written by PutIP, one packet: its
-// length, its DSCP and ECN byte and, of IPv4, its identification. It is SetLen,
-// SetTOS and SetID in one step.
-func Stamp(ip []byte, tos uint8, id uint16) {
-	if ip[0]>>4 != 4 {
+// Stamp copies header, which begins as PutIP wrote it, to the front of ip, and
+// sets what differs from packet to packet: the length, which is that of ip, the
+// DSCP and ECN byte and, of IPv4, the identification. ip is no shorter.
+func Stamp(ip, header []byte, tos uint8, id uint16) {
+	copy(ip, header)
+	if header[0]>>4 != 4 {
 		putBE16(ip[4:], uint16(len(ip)-IPv6HeaderLen))
 		SetTOS(ip, tos)
 		return
 	}
-	h := ip[:IPv4HeaderLen]
-	was := uint64(be16(h)) + uint64(be16(h[2:])) + uint64(be16(h[4:]))
+	t, h := (*[IPv4HeaderLen]byte)(header), (*[IPv4HeaderLen]byte)(ip)
 	h[1] = tos
 	putBE16(h[2:], uint16(len(ip)))
 	putBE16(h[4:], id)
-	is := uint64(be16(h)) + uint64(be16(h[2:])) + uint64(be16(h[4:]))
-	putBE16(h[10:], ^fold(uint64(^be16(h[10:]))+3*0xffff-was+is)) // as UpdateChecksum16
+	// One step of UpdateChecksum16 for all three words.
+	sum := uint64(^be16(t[10:])) + uint64(^be16(t[:])) + uint64(^be16(t[2:])) + uint64(^be16(t[4:])) +
+		uint64(t[0])<<8 + uint64(tos) + uint64(uint16(len(ip))) + uint64(id)
+	putBE16(h[10:], ^fold(sum))
 }
 
 // TOS returns the DSCP and ECN byte of the IP packet at the front of ip, which

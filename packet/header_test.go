@@ -106,10 +106,11 @@ func TestStamp(t *testing.T) {
 			h.Src, h.Dst = addr6a, addr6b
 		}
 		ip, want := make([]byte, 40+rng.IntN(1400)), make([]byte, 1500)
-		PutIP(ip, h)
+		header := make([]byte, 40)
+		header = header[:PutIP(header, h)]
 		h.TOS, h.ID, h.Len = uint8(rng.Uint32()), uint16(rng.Uint32()), len(ip)
 		n := PutIP(want, h)
-		Stamp(ip, h.TOS, h.ID)
+		Stamp(ip, header, h.TOS, h.ID)
 		if !bytes.Equal(ip[:n], want[:n]) {
 			t.Fatalf("%+v\ngot  %x\nwant %x", h, ip[:n], want[:n])
 		}
