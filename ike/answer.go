@@ -244,7 +244,7 @@ func (e *Engine) mayReplace(sa *ikeSA, rekey *message.Notify) (*child, *refusal)
 func (e *Engine) answered(s *session, a *childAnswer) {
 	if a.old == nil {
 		e.addChild(s, a.child)
-		e.emit(ChildUp{Session: s.id, Child: a.child.export(s, a.keys)})
+		e.emit(ChildUp{Session: s.id, Child: e.export(s, a.child, a.keys)})
 		return
 	}
 	e.replaceChild(s, a.old, a.child, a.keys, false)

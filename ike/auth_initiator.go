@@ -111,7 +111,7 @@ func (t *authTask) done(e *Engine, sa *ikeSA, ps []message.Payload, err error, n
 	}
 	e.up(s, now)
 	e.addChild(s, c)
-	e.emit(ChildUp{Session: s.id, Child: c.export(s, keys)})
+	e.emit(ChildUp{Session: s.id, Child: e.export(s, c, keys)})
 }
 
 // verify checks the responder's identity and proof.

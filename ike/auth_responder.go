@@ -140,7 +140,7 @@ func (e *Engine) finishAuth(sa *ikeSA, d Datagram, ps, resp []message.Payload, n
 	}
 	resp = append(resp, e.answerMOBIKE(s, ps)...)
 	e.addChild(s, c.child)
-	e.emit(ChildUp{Session: s.id, Child: c.child.export(s, c.keys)})
+	e.emit(ChildUp{Session: s.id, Child: e.export(s, c.child, c.keys)})
 	e.respond(sa, d, message.IKEAuth, append(resp, c.payloads...))
 }
 

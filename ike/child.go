@@ -46,14 +46,18 @@ type child struct {
 	removeAt time.Time // childLingering, and childRedundant: do not wait longer
 }
 
-// export describes c for an event. The keys are given away.
-func (c *child) export(s *session, k childKeys) Child {
+// export describes c for an event. The keys are given away. A pair that is
+// replaced just before its hard lifetime still takes late packets after it.
+func (e *Engine) export(s *session, c *child, k childKeys) Child {
 	out := Child{
 		Layer: c.layer, Via: s.via, SPIIn: c.spiIn, SPIOut: c.spiOut, Suite: c.suite,
 		KeyIn: k.in, KeyOut: k.out, Mode: c.mode, Encap: s.encap, Path: s.path,
 		LocalTS: slices.Clone(c.localTS), RemoteTS: slices.Clone(c.remoteTS),
 		Lease4: s.lease4, Lease6: s.lease6, Remote: s.remoteID, Name: s.name, Initiator: s.initiator,
 		Lifetime: c.life, Window: s.window, Born: c.born,
+	}
+	if out.Lifetime.HardTime > 0 {
+		out.Lifetime.HardTime += e.opt.Linger
 	}
 	return out
 }
@@ -96,7 +100,7 @@ func (e *Engine) replaceChild(s *session, old, c *child, k childKeys, use bool) 
 	if use {
 		old.sending = false
 	}
-	e.emit(ChildAdded{Session: s.id, Child: c.export(s, k), Replaces: old.spiIn, UseOutbound: use})
+	e.emit(ChildAdded{Session: s.id, Child: e.export(s, c, k), Replaces: old.spiIn, UseOutbound: use})
 }
 
 // switchOutbound makes c the pair to send on, in place of old.

@@ -29,9 +29,9 @@ type Child struct {
 	RemoteTS       []policy.Selector
 	Lease4, Lease6 netip.Addr // ours as a client, the client's as responder
 	Remote         ID
-	Name           string // of the PeerConfig or AcceptConfig
-	Initiator      bool   // this node initiated the session
-	Lifetime       sa.Lifetime
+	Name           string      // of the PeerConfig or AcceptConfig
+	Initiator      bool        // this node initiated the session
+	Lifetime       sa.Lifetime // the hard time is with Options.Linger
 	Window         int
 	Born           time.Time
 }

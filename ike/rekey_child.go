@@ -166,7 +166,7 @@ func (t *rekeyChild) installNew(e *Engine, s *session, c *child, keys childKeys,
 		return
 	}
 	e.addChild(s, c)
-	e.emit(ChildUp{Session: s.id, Child: c.export(s, keys)})
+	e.emit(ChildUp{Session: s.id, Child: e.export(s, c, keys)})
 }
 
 // refused handles an error notify.

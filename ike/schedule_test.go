@@ -147,3 +147,22 @@ func TestLimitsSpread(t *testing.T) {
 		}
 	}
 }
+
+// TestLateAtTheEnd: a pair that is replaced just before its end takes late
+// packets as long as any other: what its SAs are told is not shorter.
+func TestLateAtTheEnd(t *testing.T) {
+	c := peerConfig(t)
+	c.Rekey.Child = sa.Lifetime{SoftTime: time.Minute, HardTime: 70 * time.Second}
+	p := newPair(t, acceptConfig(t))
+	p.establish(c)
+	for range 2 {
+		if got := p.i.in[p.i.only().SPIIn].Lifetime.HardTime; got != 75*time.Second {
+			t.Errorf("hard time %v, want 5s more than 70s", got)
+		}
+		if got := p.r.in[p.r.only().SPIIn].Lifetime.HardTime; got != 0 {
+			t.Errorf("hard time %v, where there is none", got)
+		}
+		p.rekeyChild(p.i)
+		p.settle()
+	}
+}

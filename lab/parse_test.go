@@ -57,3 +57,13 @@ func TestKinds(t *testing.T) {
 		t.Errorf("Kinds = %v, want %v", got, want)
 	}
 }
+
+func TestTally(t *testing.T) {
+	c := newTally()
+	for _, n := range []uint64{0, 2, 2, 1, 64, 130, 64} {
+		c.add(n)
+	}
+	if c.count != 5 || c.twice != 2 || c.disorder != 1 || !c.has(130) || c.has(3) || c.has(1000) {
+		t.Errorf("%+v", c)
+	}
+}

@@ -21,6 +21,7 @@ type child struct {
 	seen    uint64    // inbound packets at the last look
 	used    bool      // the engine was told that the peer uses it
 	rekeyed bool      // the engine was told that it is near its limit
+	ended   bool      // it reached its hard limit, and the engine was told
 	in1     look      // the last look at the inbound SA
 	out1    look      // and at the outbound one
 	sent    uint64    // outbound packets at the last look

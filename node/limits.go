@@ -8,7 +8,11 @@ import (
 )
 
 func (n *Node) checkLimits(spi esp.SPI, c *child, now time.Time) {
+	if c.ended {
+		return
+	}
 	if c.out.HardExpired(now) || c.in.HardExpired(now) {
+		c.ended = true
 		n.log.Warn("child SA reached its hard limit", "peer", c.Name, "spi_in", spi)
 		c.in.Retire()
 		c.out.Retire()
