@@ -41,6 +41,7 @@ func arrows() map[string][]string {
 		"control":         nil,
 		"host":            nil,
 		"node":            {"packet", "policy", "esp", "sa", "ike", "ike/crypt", "ike/message", "nest", "tun", "underlay", "dataplane", "config", "control", "host"},
+		"doctor":          {"packet", "esp", "ike/crypt", "config", "control", "host", "tun", "underlay"},
 		"lab":             {"control"},
 		"itest":           {"lab", "control"},
 		"bench":           {"lab", "control", "packet", "esp", "sa", "nest", "dataplane", "tun", "underlay", "bench/blast"},

@@ -11,6 +11,7 @@ import (
 type Config struct {
 	Name       string
 	Tun        []string // addresses of the TUN device
+	Listen     string   // address of its sockets
 	Metrics    string   // host:port
 	ID         string   // the node's identity towards everybody
 	PSK        string   // and its secret, for peers and entries without their own
@@ -114,6 +115,9 @@ func (c Config) YAML(socket string) string {
 	w := &writer{}
 	w.line("node: {name: %s}", c.Name)
 	w.line("tun: %s", fields("name", "warren0", "address", flow(c.Tun)))
+	if c.Listen != "" {
+		w.line("listen: %s", fields("address", fmt.Sprintf("%q", c.Listen)))
+	}
 	w.line("control: %s", fields("socket", socket, "metrics", c.Metrics))
 	if c.Mode.Workers != 0 {
 		w.line("limits: {workers: %d}", c.Mode.Workers)
