@@ -34,7 +34,7 @@ func arrows() map[string][]string {
 		"ike/dn":          nil,
 		"ike/sign":        {"ike/message"},
 		"ike/trust":       {"ike/message", "ike/dn", "ike/sign"},
-		"pki":             nil,
+		"pki":             {"ike/dn"},
 		"ike":             append(slices.Clone(layers), "ike/message", "ike/crypt", "ike/dn", "ike/sign", "ike/trust"),
 		"nest":            layers,
 		"poll":            nil,

@@ -2,45 +2,103 @@ package ike
 
 import (
 	"errors"
+	"fmt"
+	"time"
 
 	"warren/ike/crypt"
 	"warren/ike/message"
+	"warren/ike/sign"
+	"warren/ike/trust"
 )
 
-// An authenticator proves this node's identity and checks the peer's. There is
-// one kind, the pre-shared key; certificates and EAP fit beside it.
-type authenticator interface {
-	// prove signs in, which describes this node's side.
-	prove(k crypt.Keys, initiator bool, in crypt.AuthInput) (*message.Auth, error)
-	// verify checks the peer's proof of in, which describes its side. Every
-	// error means that the peer is not who it says.
-	verify(k crypt.Keys, initiator bool, a *message.Auth, in crypt.AuthInput) error
-	// wipe forgets the secret.
-	wipe()
+// credentials say how the two sides of a session prove who they are, each in its
+// own way (RFC 7296, Section 2.15).
+type credentials struct {
+	cert  *trust.Credential // this node's; nil means psk
+	trust *trust.Store      // for the peer's certificate; nil means psk
+	psk   []byte            // nil where neither side uses one
 }
 
-// psk authenticates with a pre-shared key (RFC 7296, Section 2.15).
-type psk []byte
+// usesPSK reports whether a side proves itself with a pre-shared key.
+func usesPSK(cert *trust.Credential, store *trust.Store) bool { return cert == nil || store == nil }
 
-func (p psk) prove(k crypt.Keys, initiator bool, in crypt.AuthInput) (*message.Auth, error) {
-	data, err := k.PSKAuth(initiator, p, in)
-	if err != nil {
-		return nil, err
+// prove signs in, which describes this node's side. The payloads of the
+// certificate come with it.
+func (c *credentials) prove(e *Engine, s *session, in crypt.AuthInput) ([]message.Payload, *message.Auth, error) {
+	k := s.cur.keys
+	if c.cert == nil {
+		data, err := k.PSKAuth(s.initiator, c.psk, in)
+		return nil, &message.Auth{Method: message.AuthPSK, Data: data}, err
 	}
-	return &message.Auth{Method: message.AuthPSK, Data: data}, nil
+	octets := k.SignedOctets(s.initiator, in)
+	if octets == nil {
+		return nil, nil, crypt.ErrNoKeys
+	}
+	auth, err := c.cert.Sign(e.opt.Rand, s.half.peer.hashes, octets)
+	return c.cert.Payloads(), auth, err
 }
 
-func (p psk) verify(k crypt.Keys, initiator bool, a *message.Auth, in crypt.AuthInput) error {
-	if a.Method != message.AuthPSK {
-		return errors.New("it authenticates with " + a.Method.String() + ", a pre-shared key is wanted")
+// verify checks the peer's proof of in, which describes its side under id. Every
+// error means that the peer is not who it says, save a *crlWait: that it is, if
+// its certificate was not revoked.
+func (c *credentials) verify(e *Engine, s *session, p peerProof, now time.Time) error {
+	if c.trust != nil {
+		return c.verifyCert(e, s, p, now)
 	}
-	if err := k.VerifyPSK(initiator, p, a.Data, in); err != nil {
+	if p.auth.Method != message.AuthPSK {
+		return fmt.Errorf("it authenticates with %v, a pre-shared key is wanted", p.auth.Method)
+	}
+	if err := s.cur.keys.VerifyPSK(!s.initiator, c.psk, p.auth.Data, p.in); err != nil {
 		return errors.New("the pre-shared keys differ")
 	}
 	return nil
 }
 
-func (p psk) wipe() { clear(p) }
+// A peerProof is what a peer says to be, and the proof of it.
+type peerProof struct {
+	id    *message.ID
+	auth  *message.Auth
+	certs [][]byte // its X.509 certificates, its own one first
+	other string   // what else it sent as a certificate
+	in    crypt.AuthInput
+}
+
+// verifyCert goes from what costs nobody else anything to what does: the path and
+// the identity, the signature, and only then the revocation lists, for which a
+// connection may be opened (CVE-2022-40617).
+func (c *credentials) verifyCert(e *Engine, s *session, p peerProof, now time.Time) error {
+	if p.auth.Method == message.AuthPSK {
+		return errors.New("it authenticates with a pre-shared key, a certificate is wanted")
+	}
+	if len(p.certs) == 0 && p.other != "" {
+		return fmt.Errorf("it sent %s, which is not supported; X.509 certificates are", p.other)
+	}
+	peer, err := c.trust.Verify(p.certs, p.id, now)
+	if err != nil {
+		return err
+	}
+	octets := s.cur.keys.SignedOctets(!s.initiator, p.in)
+	if octets == nil {
+		return crypt.ErrNoKeys
+	}
+	if err := sign.Verify(peer.Key(), p.auth, octets); err != nil {
+		return err
+	}
+	wants, err := c.trust.Check(peer, now)
+	if err != nil {
+		return err
+	}
+	if len(wants.Later) > 0 {
+		e.emit(CRLWanted{Session: s.id, Trust: c.trust, URLs: wants.Later})
+	}
+	if len(wants.Now) > 0 {
+		return &crlWait{store: c.trust, urls: wants.Now}
+	}
+	return nil
+}
+
+// wipe forgets the pre-shared key.
+func (c *credentials) wipe() { clear(c.psk) }
 
 // initiatorInput is what the initiator signs, under id.
 func (h *halfState) initiatorInput(id *message.ID) crypt.AuthInput {
@@ -50,4 +108,17 @@ func (h *halfState) initiatorInput(id *message.ID) crypt.AuthInput {
 // responderInput is what the responder signs, under id.
 func (h *halfState) responderInput(id *message.ID) crypt.AuthInput {
 	return crypt.AuthInput{Message: h.respMsg, Nonce: h.ni, ID: id.Body(), IntAuth: h.intAuth()}
+}
+
+// refused words why the responder may have refused this node's proof.
+func (c *credentials) refused(s *session) string {
+	switch {
+	case c.cert == nil:
+		return fmt.Sprintf("%v refuses %v: it knows another pre-shared key, or not this id", s.remoteID, s.localID)
+	case c.cert.Unwanted(s.half.peer.asked, c.trust):
+		return fmt.Sprintf("%v refuses %v: it trusts other authorities than that of the certificate of %s",
+			s.remoteID, s.localID, trust.Describe(c.cert.Leaf()))
+	}
+	return fmt.Sprintf("%v refuses %v with the certificate of %s: it does not trust that, or does not know this id",
+		s.remoteID, s.localID, trust.Describe(c.cert.Leaf()))
 }

@@ -1,6 +1,7 @@
 package ike
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"time"
@@ -27,13 +28,16 @@ func (t *authTask) start(e *Engine, sa *ikeSA, now time.Time) *request {
 
 func (t *authTask) build(e *Engine, s *session) ([]message.Payload, error) {
 	idi, idr := s.localID.payload(false), s.remoteID.payload(true)
-	auth, err := s.auth.prove(s.cur.keys, true, s.half.initiatorInput(idi))
+	certs, auth, err := s.auth.prove(e, s, s.half.initiatorInput(idi))
 	if err != nil {
 		return nil, err
 	}
-	ps := []message.Payload{idi}
+	ps := append([]message.Payload{idi}, certs...)
 	if !s.peer.NoInitialContact && e.onlySession(s) {
 		ps = append(ps, &message.Notify{Kind: message.InitialContact})
+	}
+	if s.auth.trust != nil {
+		ps = append(ps, certRequest(s.auth.trust))
 	}
 	ps = append(ps, idr, auth)
 	if cp := s.cfgRequest(); cp != nil {
@@ -87,7 +91,12 @@ func families(v4, v6 bool) []policy.Selector {
 func (t *authTask) done(e *Engine, sa *ikeSA, ps []message.Payload, err error, now time.Time) {
 	s := sa.sess
 	if err == nil {
-		err = t.verify(s, ps)
+		err = t.verify(e, s, ps, now)
+	}
+	var wait *crlWait
+	if errors.As(err, &wait) {
+		e.await(s, wait, func(now time.Time) { t.done(e, sa, ps, nil, now) }, now)
+		return
 	}
 	if err != nil {
 		t.child.release(e)
@@ -115,11 +124,10 @@ func (t *authTask) done(e *Engine, sa *ikeSA, ps []message.Payload, err error, n
 }
 
 // verify checks the responder's identity and proof.
-func (t *authTask) verify(s *session, ps []message.Payload) error {
+func (t *authTask) verify(e *Engine, s *session, ps []message.Payload, now time.Time) error {
 	for _, p := range ps {
 		if n, ok := p.(*message.Notify); ok && n.Kind == message.AuthenticationFailed {
-			return &Error{Peer: s.name, Stage: StageAuth, Notify: n.Kind, Reason: fmt.Sprintf(
-				"%v refuses %v: it knows another pre-shared key, or not this id", s.remoteID, s.localID)}
+			return &Error{Peer: s.name, Stage: StageAuth, Notify: n.Kind, Reason: s.auth.refused(s)}
 		}
 	}
 	idr := message.GetID(ps, true)
@@ -131,10 +139,13 @@ func (t *authTask) verify(s *session, ps []message.Payload) error {
 		return &Error{Peer: s.name, Stage: StageAuth,
 			Reason: fmt.Sprintf("the peer calls itself %v, its id must be %v", got, s.remoteID)}
 	}
-	if err := s.auth.verify(s.cur.keys, false, auth, s.half.responderInput(idr)); err != nil {
+	proof := peerProof{id: idr, auth: auth, in: s.half.responderInput(idr)}
+	proof.certs, proof.other = readCerts(ps)
+	err := s.auth.verify(e, s, proof, now)
+	if _, waits := err.(*crlWait); err != nil && !waits {
 		return &Error{Peer: s.name, Stage: StageAuth, Reason: fmt.Sprintf("%v is not proven: %v", s.remoteID, err)}
 	}
-	return nil
+	return err
 }
 
 // unproven is the failure of a response without IDr and AUTH, and what notify

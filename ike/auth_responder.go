@@ -1,6 +1,8 @@
 package ike
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -15,59 +17,90 @@ func (e *Engine) authRequest(sa *ikeSA, d Datagram, ps []message.Payload, now ti
 	proof, ok := message.Get[*message.Auth](ps)
 	id := message.GetID(ps, false)
 	if !ok || id == nil {
-		e.denyAuth(sa, d, "IDi or AUTH is missing: only pre-shared keys are supported", now)
+		e.denyAuth(sa, d, "IDi or AUTH is missing: EAP is not supported", now)
 		return
 	}
 	s.remoteID = idOf(id)
-	a, auth, why := e.admit(s, ps)
-	if a == nil {
-		e.denyAuth(sa, d, why, now)
+	p := peerProof{id: id, auth: proof, in: s.half.initiatorInput(id)}
+	p.certs, p.other = readCerts(ps)
+	a, auth, err := e.admit(s, message.GetID(ps, true), p, now)
+	if wait, ok := err.(*crlWait); ok {
+		e.await(s, wait, func(now time.Time) { e.authRequest(sa, d, ps, now) }, now)
+		return
+	}
+	if err != nil {
+		e.denyAuth(sa, d, err.Error(), now)
 		return
 	}
 	defer auth.wipe()
-	if err := auth.verify(sa.keys, true, proof, s.half.initiatorInput(id)); err != nil {
-		e.denyAuth(sa, d, fmt.Sprintf("%v is not proven: %v", s.remoteID, err), now)
-		return
-	}
 	if !fits(ps, d.Path) {
 		e.denyAuthWith(sa, d, message.UnexpectedNATDetected, "a NAT is in between, and the peer allows none", now)
 		return
 	}
 	e.adoptAccept(s, a)
 	idr := s.localID.payload(true)
-	own, err := auth.prove(sa.keys, false, s.half.responderInput(idr))
+	certs, own, err := auth.prove(e, s, s.half.responderInput(idr))
 	if err != nil {
 		e.denyAuth(sa, d, err.Error(), now)
 		return
 	}
-	e.finishAuth(sa, d, ps, []message.Payload{idr, own}, now)
+	e.finishAuth(sa, d, ps, append(append([]message.Payload{idr}, certs...), own), now)
 }
 
-// admit finds the AcceptConfig for the claimed identity, and what must prove
-// it, which the caller wipes.
-func (e *Engine) admit(s *session, ps []message.Payload) (*AcceptConfig, authenticator, string) {
-	why := fmt.Sprintf("%v matches none of the accepted ids", s.remoteID)
-	idr := message.GetID(ps, true)
+// admit finds the AcceptConfig under which the peer proves the identity that it
+// claims, and the credentials for it, whose pre-shared key the caller wipes. The
+// first reason is told where there is none.
+func (e *Engine) admit(s *session, idr *message.ID, p peerProof, now time.Time) (*AcceptConfig, *credentials, error) {
+	var foreign, unproven error
 	for i := range e.opt.Accept {
 		a := &e.opt.Accept[i]
 		if !a.serves(s.path.Local.Addr()) {
 			continue
 		}
-		if idr != nil && !idOf(idr).Equal(a.LocalID) {
-			why = fmt.Sprintf("%v asks for %v, and we are %v", s.remoteID, idOf(idr), a.LocalID)
+		if err := a.wants(s, idr); err != nil {
+			foreign = cmp.Or(foreign, err)
 			continue
 		}
-		if !a.admits(s.remoteID) || !a.permits(s.cur) {
-			continue
+		c, err := a.credentials(s.remoteID)
+		if err == nil {
+			if err = c.verify(e, s, p, now); err == nil {
+				return a, c, nil
+			}
+			c.wipe()
 		}
-		key, ok := a.PSK(s.remoteID)
-		if !ok || len(key) == 0 {
-			why = fmt.Sprintf("no pre-shared key for %v", s.remoteID)
-			continue
+		if _, waits := err.(*crlWait); waits {
+			return nil, nil, err
 		}
-		return a, psk(slices.Clone(key)), ""
+		unproven = cmp.Or(unproven, fmt.Errorf("%v is not proven to %v: %w", s.remoteID, a.LocalID, err))
 	}
-	return nil, nil, why
+	return nil, nil, cmp.Or(unproven, foreign, errors.New("nothing is accepted at "+s.path.Local.Addr().String()))
+}
+
+// wants reports why a is not for the identities that the peer names.
+func (a *AcceptConfig) wants(s *session, idr *message.ID) error {
+	switch {
+	case idr != nil && !idOf(idr).Equal(a.LocalID):
+		return fmt.Errorf("%v asks for %v, and we are %v", s.remoteID, idOf(idr), a.LocalID)
+	case !a.admits(s.remoteID):
+		return fmt.Errorf("%v matches none of the accepted ids", s.remoteID)
+	case !a.permits(s.cur):
+		return fmt.Errorf("%v comes with %v, which is not accepted of it", s.remoteID, s.cur.choice)
+	}
+	return nil
+}
+
+// credentials are what must prove remote, and what proves this node to it.
+func (a *AcceptConfig) credentials(remote ID) (*credentials, error) {
+	c := &credentials{cert: a.Cert, trust: a.Trust}
+	if !usesPSK(a.Cert, a.Trust) {
+		return c, nil
+	}
+	key, ok := a.PSK(remote)
+	if !ok || len(key) == 0 {
+		return nil, fmt.Errorf("no pre-shared key for %v", remote)
+	}
+	c.psk = slices.Clone(key)
+	return c, nil
 }
 
 // permits reports whether the algorithms of sa, which another AcceptConfig may

@@ -112,7 +112,7 @@ func (s *session) newCandidate(m *message.Message) (*candidate, error) {
 		return nil, fmt.Errorf("its answer mixes the groups %v, %v and %v", i.ke.Group(), choice.DH, in.ke.Group)
 	}
 	c := &candidate{spiR: m.SPIr, choice: choice, path: s.initPath(), sendID: 1, support: supportOf(m.Payloads),
-		half: &halfState{ni: i.ni, nr: slices.Clone(in.nonce), initMsg: i.request, respMsg: m.Raw, additional: additional{more: choice.More()}}}
+		half: &halfState{ni: i.ni, nr: slices.Clone(in.nonce), initMsg: i.request, respMsg: m.Raw, additional: additional{more: choice.More()}, peer: readSupport(m.Payloads)}}
 	if len(choice.More()) > 0 && !c.support.intermediate {
 		return nil, fmt.Errorf("its answer %v has additional key exchanges, and the peer does not support IKE_INTERMEDIATE to do them in", choice)
 	}
@@ -168,7 +168,7 @@ func (c *candidate) encapsulate(s *session, nat natView) error {
 // choose brings the candidate into use that d is an answer to.
 func (e *Engine) choose(sa *ikeSA, d Datagram, h message.Header) {
 	s := sa.sess
-	if len(s.others) == 0 || !h.IsResponse() || h.Exchange != message.IKEAuth && h.Exchange != message.IKEIntermediate {
+	if len(s.others) == 0 || s.wait != nil || !h.IsResponse() || h.Exchange != message.IKEAuth && h.Exchange != message.IKEIntermediate {
 		return
 	}
 	m, err := message.Parse(d.Data)

@@ -9,6 +9,7 @@ import (
 
 	"warren/esp"
 	"warren/ike/crypt"
+	"warren/ike/trust"
 	"warren/policy"
 	"warren/sa"
 )
@@ -83,8 +84,13 @@ type PeerConfig struct {
 	LocalNATT, RemoteNATT uint16         // zero means 4500
 
 	LocalID, RemoteID ID
-	PSK               []byte
 	IKE, ESP          []Proposal // best first
+
+	// Cert is how this node proves itself, and Trust what the peer's certificate
+	// must prove it to. Where one is nil, that side uses PSK.
+	Cert  *trust.Credential
+	Trust *trust.Store
+	PSK   []byte
 
 	Mode             esp.Mode
 	LocalTS          []policy.Selector // empty means the virtual IP or Local
@@ -111,7 +117,7 @@ func (c *PeerConfig) check() error {
 		return errors.New("remote port is missing")
 	case !c.LocalID.IsValid() || !c.RemoteID.IsValid():
 		return errors.New("local or remote id is missing")
-	case len(c.PSK) == 0:
+	case len(c.PSK) == 0 && usesPSK(c.Cert, c.Trust):
 		return errors.New("pre-shared key is missing")
 	case len(c.IKE) == 0 || len(c.ESP) == 0:
 		return errors.New("ike or esp proposal is missing")
@@ -127,6 +133,11 @@ type AcceptConfig struct {
 	// IDs are glob patterns for the peer's id, as in path.Match. Empty
 	// matches nobody.
 	IDs []string
+
+	// Cert is how this node proves itself, and Trust what the certificates of
+	// peers must prove them to. Where one is nil, that side uses PSK.
+	Cert  *trust.Credential
+	Trust *trust.Store
 
 	// PSK returns the key shared with remote. It must not keep or change it.
 	PSK func(remote ID) ([]byte, bool)
@@ -162,7 +173,7 @@ func (a *AcceptConfig) check() error {
 	switch {
 	case !a.LocalID.IsValid():
 		return errors.New("local id is missing")
-	case a.PSK == nil:
+	case a.PSK == nil && usesPSK(a.Cert, a.Trust):
 		return errors.New("pre-shared keys are missing")
 	case a.NextLayer == nil:
 		return errors.New("NextLayer is missing")

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"warren/esp"
+	"warren/ike/trust"
 	"warren/packet"
 	"warren/policy"
 	"warren/sa"
@@ -135,6 +136,16 @@ type (
 		SPIi, SPIr uint64
 	}
 
+	// CRLWanted asks for revocation lists: fetch each of URLs, hand what comes
+	// to Trust.Fetched, and then, if Waits is set, call Resume. Only what
+	// trusted certificates name is asked for.
+	CRLWanted struct {
+		Session SessionID
+		Trust   *trust.Store
+		URLs    []string
+		Waits   bool // IKE_AUTH stands still
+	}
+
 	// Retransmitted says that a request has no answer yet and is sent again.
 	Retransmitted struct {
 		ID    SessionID
@@ -156,6 +167,7 @@ func (SessionDown) event()      {}
 func (PathChanged) event()      {}
 func (SessionRekeyed) event()   {}
 func (Retransmitted) event()    {}
+func (CRLWanted) event()        {}
 
 // Output is what the engine wants done: events first, in order, then messages.
 type Output struct {

@@ -144,7 +144,7 @@ func TestResponderNotProven(t *testing.T) {
 		tamper func(s *session)
 		want   string
 	}{
-		"wrong key": {func(s *session) { s.auth = psk("changed meanwhile") }, "ike: sg1: IKE_AUTH: sg1.example is not proven: the pre-shared keys differ"},
+		"wrong key": {func(s *session) { s.auth = &credentials{psk: []byte("changed meanwhile")} }, "ike: sg1: IKE_AUTH: sg1.example is not proven: the pre-shared keys differ"},
 		"wrong id":  {func(s *session) { s.remoteID = ID{message.IDFQDN, "sg9.example"} }, "ike: sg1: IKE_AUTH: the peer calls itself sg1.example, its id must be sg9.example"},
 	}
 	for name, tt := range tests {

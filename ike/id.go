@@ -8,6 +8,7 @@ import (
 	"path"
 	"strings"
 
+	"warren/ike/dn"
 	"warren/ike/message"
 )
 
@@ -19,8 +20,8 @@ type ID struct {
 }
 
 // ParseID reads an identity as it is written in a configuration: an IP address,
-// "user@host" for an email address, "keyid:..." for opaque text, "@name" or
-// any other name for a domain name.
+// "user@host" for an email address, "C=CH, CN=name" for a distinguished name,
+// "keyid:..." for opaque text, "@name" or any other name for a domain name.
 func ParseID(s string) (ID, error) {
 	switch addr, err := netip.ParseAddr(s); {
 	case s == "":
@@ -32,7 +33,12 @@ func ParseID(s string) (ID, error) {
 	case strings.HasPrefix(s, "@"):
 		return ID{message.IDFQDN, s[1:]}, nil
 	case strings.Contains(s, "="):
-		return ID{}, fmt.Errorf("ike: id %q: distinguished names need certificates, which are not supported", s)
+		name, err := dn.ParseText(s)
+		if err != nil {
+			return ID{}, fmt.Errorf("ike: id: %w", err)
+		}
+		der, err := name.Marshal()
+		return ID{message.IDDN, string(der)}, err
 	case strings.Contains(s, "@"):
 		return ID{message.IDEmail, s}, nil
 	}
@@ -64,6 +70,10 @@ func (id ID) String() string {
 		return printable(id.Data)
 	case message.IDKeyID:
 		return "keyid:" + printable(id.Data)
+	case message.IDDN:
+		if n, err := dn.Parse([]byte(id.Data)); err == nil && len(n) > 0 {
+			return n.String()
+		}
 	}
 	return fmt.Sprintf("%v:%s", id.Type, hex.EncodeToString([]byte(id.Data)))
 }
@@ -82,13 +92,19 @@ func printable(s string) string {
 // stands for. Names are compared without regard to case. A pattern with
 // wildcards matches names only, and one with @ inside email addresses only, so
 // that nobody gets in under a name that merely looks like an id of another type.
-// "*" alone stands for everyone.
+// "*" alone stands for everyone, and "*" for a value of a distinguished name for any.
 func (id ID) Matches(pattern string) bool {
 	if !id.IsValid() || id.Type == message.IDNull {
 		return false
 	}
 	if want, err := ParseID(pattern); err == nil && want.Type == id.Type && want.fold() == id.fold() {
 		return true
+	}
+	if id.Type == message.IDDN {
+		return pattern == "*" || id.matchesDN(pattern)
+	}
+	if _, err := dn.ParseText(pattern); err == nil {
+		return false
 	}
 	isName := id.Type == message.IDFQDN || id.Type == message.IDEmail
 	if pattern == "*" {
@@ -104,11 +120,24 @@ func (id ID) Matches(pattern string) bool {
 	return ok && err == nil
 }
 
+// matchesDN: in a pattern for distinguished names, "*" stands for any one value.
+func (id ID) matchesDN(pattern string) bool {
+	want, err := dn.ParseText(pattern)
+	name, err2 := dn.Parse([]byte(id.Data))
+	return err == nil && err2 == nil && name.Matches(want)
+}
+
 // Equal reports whether both are the same identity; names are compared without
-// regard to case.
+// regard to case, distinguished names as package dn does.
 func (id ID) Equal(o ID) bool { return id.Type == o.Type && id.fold() == o.fold() }
 
+// fold is what all spellings of an identity have in common.
 func (id ID) fold() string {
+	if id.Type == message.IDDN {
+		if n, err := dn.Parse([]byte(id.Data)); err == nil {
+			return n.String()
+		}
+	}
 	if id.Type == message.IDFQDN || id.Type == message.IDEmail {
 		return strings.ToLower(id.Data)
 	}

@@ -37,8 +37,8 @@ func (e *Engine) Initiate(c PeerConfig, now time.Time) (SessionID, error) {
 	if err := c.check(); err != nil {
 		return 0, fmt.Errorf("ike: peer %q: %w", c.Name, err)
 	}
-	auth := psk(slices.Clone(c.PSK))
-	c.PSK = nil
+	auth := &credentials{cert: c.Cert, trust: c.Trust, psk: slices.Clone(c.PSK)}
+	c.PSK, c.LocalID = nil, exactID(c.LocalID, c.Cert)
 	if c.Local.Port() == 0 {
 		c.Local = netip.AddrPortFrom(c.Local.Addr(), 500)
 	}
@@ -111,7 +111,7 @@ func (e *Engine) sendInit(s *session, now time.Time) error {
 		&message.Nonce{Data: i.ni})
 	m := message.Message{
 		Header:   message.Header{SPIi: sa.spiI, Exchange: message.IKESAInit, Flags: message.FlagInitiator},
-		Payloads: slices.Concat(ps, nat, s.offers().notifies()),
+		Payloads: slices.Concat(ps, nat, s.offers().notifies(), s.initExtras()),
 	}
 	if i.request, err = m.Marshal(); err != nil {
 		return err
@@ -143,7 +143,7 @@ func (e *Engine) initResponse(sa *ikeSA, d Datagram, h message.Header, now time.
 	}
 	m, err := message.Parse(d.Data)
 	if sa.state == saHalf {
-		if err == nil && s.state == sessionConnecting && len(s.others)+1 < maxCandidates && !s.knows(m) {
+		if err == nil && s.state == sessionConnecting && s.wait == nil && len(s.others)+1 < maxCandidates && !s.knows(m) {
 			_ = e.finishInit(s, m, now) // not a candidate, no matter why
 		}
 		return

@@ -27,6 +27,7 @@ type halfState struct {
 	ni, nr           []byte
 	initMsg, respMsg []byte
 	additional
+	peer peerSupport
 }
 
 // initPayloads are the payloads that both IKE_SA_INIT messages must have.
@@ -219,7 +220,7 @@ func (e *Engine) openHalf(d Datagram, m *message.Message, in halfInput, now time
 	}
 	s := e.halfSession(d, m, now)
 	s.support = in.support
-	s.half = &halfState{ni: slices.Clone(in.ni), nr: nr, initMsg: m.Raw, respMsg: data, additional: additional{more: in.choice.More()}}
+	s.half = &halfState{ni: slices.Clone(in.ni), nr: nr, initMsg: m.Raw, respMsg: data, additional: additional{more: in.choice.More()}, peer: readSupport(m.Payloads)}
 	sa := e.newSA(s, false, spi, now)
 	s.cur = sa
 	sa.spiI, sa.state, sa.recvID = m.SPIi, saHalf, 1
@@ -247,7 +248,7 @@ func (e *Engine) halfResponse(d Datagram, m *message.Message, in halfInput, spi 
 			in.choice.Answer(nil),
 			&message.KE{Group: in.choice.DH, Data: in.public},
 			&message.Nonce{Data: nr},
-		}, nat, in.support.notifies()),
+		}, nat, in.support.notifies(), e.answerExtras(m.Payloads, d.Path.Local.Addr())),
 	}
 	return resp.Marshal()
 }

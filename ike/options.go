@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"time"
 
 	"warren/esp"
@@ -101,6 +102,10 @@ type Options struct {
 	// HalfOpenTime is how long a responder waits for IKE_AUTH. Zero means 20 s.
 	HalfOpenTime time.Duration
 
+	// CRLWait is how long an IKE_AUTH waits for the revocation lists that
+	// CRLWanted asked for. Zero means 8 s.
+	CRLWait time.Duration
+
 	// Linger is how long a replaced inbound SA still takes late packets, and
 	// how long a closed IKE SA still repeats its last response. Zero means 5 s.
 	Linger time.Duration
@@ -121,10 +126,13 @@ func (o Options) withDefaults() (Options, error) {
 	if o.AllocSPI == nil || o.FreeSPI == nil {
 		return o, errors.New("ike: Options need AllocSPI and FreeSPI")
 	}
+	o.Accept = slices.Clone(o.Accept)
 	for i := range o.Accept {
-		if err := o.Accept[i].check(); err != nil {
-			return o, fmt.Errorf("ike: accept %q: %w", o.Accept[i].Name, err)
+		a := &o.Accept[i]
+		if err := a.check(); err != nil {
+			return o, fmt.Errorf("ike: accept %q: %w", a.Name, err)
 		}
+		a.LocalID = exactID(a.LocalID, a.Cert)
 	}
 	if o.Rand == nil {
 		o.Rand = rand.Reader
@@ -142,6 +150,7 @@ func (o Options) withDefaults() (Options, error) {
 	o.MaxChildren = cmp.Or(o.MaxChildren, 32)
 	o.MaxDepth = cmp.Or(o.MaxDepth, 8)
 	o.HalfOpenTime = cmp.Or(o.HalfOpenTime, 20*time.Second)
+	o.CRLWait = cmp.Or(o.CRLWait, 8*time.Second)
 	o.Linger = cmp.Or(o.Linger, 5*time.Second)
 	o.RetryAfter = cmp.Or(o.RetryAfter, 5*time.Second)
 	o.UnprotectedReplies = cmp.Or(o.UnprotectedReplies, 10)

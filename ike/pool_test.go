@@ -148,6 +148,7 @@ func TestParseID(t *testing.T) {
 		"::ffff:192.0.2.1":  {message.IDIPv4, "\xc0\x00\x02\x01"},
 		"2001:db8::1":       {message.IDIPv6, " \x01\r\xb8\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01"},
 		"keyid:box 7":       {message.IDKeyID, "box 7"},
+		"C=CH, CN=alice":    {message.IDDN, "0\x1d1\v0\t\x06\x03U\x04\x06\x13\x02CH1\x0e0\f\x06\x03U\x04\x03\x13\x05alice"},
 	}
 	for s, want := range tests {
 		if got, err := ParseID(s); err != nil || got != want {
@@ -157,7 +158,7 @@ func TestParseID(t *testing.T) {
 			t.Errorf("%q does not come back: %+v, %v", want.String(), back, err)
 		}
 	}
-	for _, s := range []string{"", "CN=alice"} {
+	for _, s := range []string{"", "XX=alice", "CN=", "CN=a,"} {
 		if id, err := ParseID(s); err == nil {
 			t.Errorf("ParseID(%q) = %+v", s, id)
 		}
@@ -190,6 +191,18 @@ func TestIDMatches(t *testing.T) {
 		{ID{message.IDKeyID, "alice.example"}, "*.example", false},
 		{ID{message.IDKeyID, "box"}, "keyid:box", true},
 		{ID{message.IDDN, "alice.example"}, "*.example", false},
+		{mustID(t, "C=CH, CN=alice"), "C=CH, CN=alice", true},
+		{mustID(t, "C=CH, CN=alice"), "C=CH, CN=*", true},
+		{mustID(t, "C=CH, CN=alice"), "C=*, CN=alice", true},
+		{mustID(t, "C=CH, CN=alice"), "*", true},
+		{mustID(t, "C=CH, CN=alice"), "CN=*", false},
+		{mustID(t, "C=CH, CN=alice"), "C=CH, CN=Alice", false},
+		{mustID(t, "C=CH, CN=alice"), "C=CH, CN=a*", false},
+		{mustID(t, "C=CH, CN=alice.example"), "*.example", false},
+		{ID{message.IDDN, mustID(t, "C=CH, CN=alice").Data[:20]}, "C=CH, CN=*", false},
+		{ID{message.IDFQDN, "CN=alice"}, "CN=*", false},
+		{ID{message.IDFQDN, "CN=alice"}, "CN=alice", false},
+		{ID{message.IDEmail, "CN=a@b"}, "CN=*@b", false},
 		{ID{message.IDIPv4, "\xc0\x00\x02\x01"}, "192.0.2.1", true},
 		{ID{message.IDIPv4, "\xc0\x00\x02\x01"}, "192.0.2.*", false},
 		{ID{message.IDIPv4, "\xc0\x00\x02\x01"}, "*", true},

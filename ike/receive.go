@@ -95,6 +95,9 @@ func (e *Engine) receiveRequest(sa *ikeSA, d Datagram, h message.Header, now tim
 		e.sendAll(d.Path, d.NATT, sa.resp)
 		return
 	}
+	if sa.sess.wait != nil { // the answer to the last one is being found
+		return
+	}
 	if sa.state == saClosed || h.MessageID != sa.recvID || !sa.takes(h.Exchange) {
 		e.refuse(RefusedOutOfWindow)
 		return

@@ -80,7 +80,7 @@ func TestSecretIsWiped(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		secret := p.i.e.sessions[id].auth.(psk)
+		secret := p.i.e.sessions[id].auth.psk
 		p.settle()
 		p.advance(time.Second)
 		if !bytes.Equal(secret, make([]byte, len(secret))) {

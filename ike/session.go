@@ -45,9 +45,10 @@ type session struct {
 	support
 	peerFragment int // the longest datagram of the last message that came in fragments
 
-	auth authenticator // as initiator, until IKE_AUTH ends
-	init *initState    // as initiator, until IKE_AUTH ends
-	half *halfState    // until IKE_AUTH ends
+	auth *credentials // as initiator, until IKE_AUTH ends
+	init *initState   // as initiator, until IKE_AUTH ends
+	half *halfState   // until IKE_AUTH ends
+	wait *wait        // IKE_AUTH stands still
 
 	mob mobility
 
@@ -123,6 +124,9 @@ func (e *Engine) arm(s *session) {
 	if s.init != nil {
 		at = earliest(at, s.init.failAt)
 	}
+	if s.wait != nil {
+		at = earliest(at, s.wait.by)
+	}
 	for _, sa := range s.sas {
 		at = earliest(at, sa.rekeyAt, sa.hardAt, sa.dropAt, sa.reassemblyUntil())
 		if sa.out != nil {
@@ -152,6 +156,9 @@ func (e *Engine) tickSession(s *session, now time.Time) {
 		return
 	case due(s.halfBy, now):
 		e.end(s, ending{silent: true}, now)
+		return
+	case s.wait != nil && due(s.wait.by, now):
+		e.waitedOut(s, now)
 		return
 	case s.init != nil && due(s.init.failAt, now):
 		e.fail(s, &Error{Peer: s.name, Stage: StageInit, Reason: s.init.reason, Notify: s.init.notify}, now)
@@ -286,7 +293,7 @@ func (e *Engine) announceEnd(s *session, why ending) {
 
 // wipe clears what is secret in s beyond its IKE SAs.
 func (s *session) wipe() {
-	s.half = nil
+	s.half, s.wait = nil, nil
 	if s.auth != nil {
 		s.auth.wipe()
 	}

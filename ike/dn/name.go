@@ -164,3 +164,26 @@ func (n Name) Matches(pattern Name) bool {
 		})
 	})
 }
+
+// Fold returns n with what RFC 5280, Section 7.1 has compared as equal made
+// equal: upper and lower case, and more or fewer blanks.
+func (n Name) Fold() Name {
+	out := make(Name, len(n))
+	for i, rdn := range n {
+		out[i] = slices.Clone(rdn)
+		for j := range out[i] {
+			if a := &out[i][j]; !a.IsDER {
+				a.Value = strings.ToLower(strings.Join(strings.Fields(a.Value), " "))
+			}
+		}
+		slices.SortFunc(out[i], compare)
+	}
+	return out
+}
+
+// IsText reports whether every value of n is a string.
+func (n Name) IsText() bool {
+	return !slices.ContainsFunc(n, func(rdn []Attribute) bool {
+		return slices.ContainsFunc(rdn, func(a Attribute) bool { return a.IsDER })
+	})
+}
