@@ -99,15 +99,25 @@ func (b *builder) modes(a *Accept, o object) {
 // acceptSecrets reads the secrets of the peers that a is for. With a
 // secrets_file the identity's own secret is not used.
 func (b *builder) acceptSecrets(a *Accept, o object) {
-	if v, ok := o.get("secrets_file"); ok {
+	v, ok := o.get("secrets_file")
+	id := a.Identity
+	if ok {
+		if id != nil && !id.needsPSK() {
+			v.fail("delete it, or name an identity without cert and ca", "%s is not used: with identity %s both sides use certificates", v.what, id.Name)
+		}
 		a.Secrets = b.secretsFile(v)
 		return
 	}
-	if a.Identity == nil {
+	if id == nil || !id.needsPSK() {
 		return
 	}
-	a.PSK = a.Identity.PSK
-	if !a.Identity.hasSecret {
+	a.PSK = id.PSK
+	if !id.hasSecret {
+		if id.hasCert {
+			o.fail("add ca to identity "+id.Name+" for peers with certificates, or psk_file for peers without",
+				"%s cannot let anybody in: identity %s has a certificate, but neither ca nor a secret", o.what, id.Name)
+			return
+		}
 		o.fail("add secrets_file, or psk_file to identity "+a.Identity.Name,
 			"%s has no secrets_file, and identity %s has no secret, so nobody could come in", o.what, a.Identity.Name)
 	}

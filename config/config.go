@@ -1,10 +1,12 @@
 package config
 
 import (
+	"crypto/x509"
 	"net/netip"
 	"time"
 
 	"warren/ike/crypt"
+	"warren/ike/trust"
 	"warren/policy"
 )
 
@@ -85,8 +87,25 @@ type Identity struct {
 	PSK  Secret // nil if each peer or accept entry brings its own
 	Pos  string // file:line:column, as in every type here
 
+	Cert  *trust.Credential   // its certificate and key; nil without, or if secrets were not read
+	Chain []*x509.Certificate // the certificate, and those above it
+	Trust *trust.Options      // what proves peers; nil without ca
+
 	hasSecret bool // one was written, readable or not
+	hasCert   bool
+	hasCA     bool
 }
+
+// HasCert reports whether the identity proves itself with a certificate. If not,
+// it does with a pre-shared key.
+func (id *Identity) HasCert() bool { return id.hasCert }
+
+// HasCA reports whether the identity's peers must prove themselves with
+// certificates. If not, they do with a pre-shared key.
+func (id *Identity) HasCA() bool { return id.hasCA }
+
+// needsPSK reports whether one of the two sides uses a pre-shared key.
+func (id *Identity) needsPSK() bool { return !id.hasCert || !id.hasCA }
 
 // Profile is a choice of algorithms, the most wanted first, and lifetimes.
 type Profile struct {
@@ -121,7 +140,7 @@ type Peer struct {
 	Addrs        []netip.Addr // at least one; at most one per family
 	ID           string       // what it must prove to be
 	Identity     *Identity    // who this node is to it
-	PSK          Secret       // its own or the identity's; nil only if secrets were not read
+	PSK          Secret       // its own or the identity's; nil if neither side uses one, or secrets were not read
 	Profile      *Profile
 	VirtualIP4   bool       // ask for a virtual IPv4 address
 	VirtualIP6   bool       // the same for IPv6

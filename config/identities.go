@@ -42,20 +42,12 @@ func (b *builder) identities(top object) {
 		if !ok {
 			return
 		}
-		for _, key := range []string{"cert", "key", "ca"} {
-			if v, ok := o.get(key); ok {
-				b.fail(o.keys[key], "use psk or psk_file", "%s: certificates are not supported by this version", v.what)
-			}
-		}
-		if _, cert := o.fields["cert"]; cert {
-			id.hasSecret = true // it would be the certificate
-			return
-		}
 		if v, ok := o.need("id", "id: NAME.EXAMPLE"); ok {
 			id.ID, _ = v.identity()
 		}
 		id.PSK = b.psk(o)
 		id.hasSecret = o.saysSecret()
+		b.certificates(id, o)
 	})
 }
 
@@ -66,7 +58,7 @@ func (v value) identity() (string, bool) {
 		return "", false
 	}
 	if _, err := ike.ParseID(s); err != nil {
-		v.fail("write a name, an address, user@host or keyid:TEXT", "%s: %s", v.what, strings.TrimPrefix(err.Error(), "ike: "))
+		v.fail("write a name, an address, user@host, C=CH, CN=NAME or keyid:TEXT", "%s: %s", v.what, strings.TrimPrefix(err.Error(), "ike: "))
 		return "", false
 	}
 	return s, true

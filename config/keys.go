@@ -72,12 +72,14 @@ func nodeKeys() []Key {
 
 func identityKeys() []Key {
 	return []Key{
-		{"identities.*", "id", "identity", "needed", "name, address, user@host or keyid:TEXT"},
+		{"identities.*", "id", "identity", "needed", "name, address, user@host, distinguished name like `CN=alice`, or keyid:TEXT"},
 		{"identities.*", "psk", "text", "", "pre-shared key; the file must then be readable by its owner only"},
 		{"identities.*", "psk_file", "path", "", "file with the pre-shared key, from this file's folder"},
-		{"identities.*", "cert", "path", "", "not supported by this version"},
-		{"identities.*", "key", "path", "", "not supported by this version"},
-		{"identities.*", "ca", "list of paths", "", "not supported by this version"},
+		{"identities.*", "cert", "path", "", "certificate that this node proves itself with, and those above it, in PEM; without one it does with the pre-shared key"},
+		{"identities.*", "key", "path", "", "its private key: PKCS #8, PKCS #1 or SEC 1 in PEM, readable by its owner only"},
+		{"identities.*", "ca", "path, or a list", "", "authorities whose certificates prove peers of this identity; without one peers do with the pre-shared key"},
+		{"identities.*", "crl", "path, or a list", "", "revocation lists, beside those that certificates name by URL"},
+		{"identities.*", "revocation", "soft, strict or off", "soft", "what to do where no current revocation list is to be had: believe, or refuse; `off` fetches none"},
 
 		{"profiles.*", "ike", "list of proposals", "all algorithms", "for the IKE SA, the most wanted first, as in aes128gcm16-prfsha256-x25519"},
 		{"profiles.*", "esp", "list of proposals", "all algorithms", "for child SAs, as in aes128gcm16-esn"},

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml/ast"
@@ -21,6 +22,9 @@ type Options struct {
 	// NoSecrets leaves secrets unread, and files that others can read alone, so
 	// that whoever may read the file can have its rules explained.
 	NoSecrets bool
+
+	// Now is the time to judge certificates by. Zero means the present.
+	Now time.Time
 
 	// NoChecks leaves out what Check finds.
 	NoChecks bool

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"time"
 
+	"warren/ike"
+	"warren/ike/message"
 	"warren/policy"
 )
 
@@ -40,6 +42,7 @@ func (b *builder) peer(p *Peer, o object) {
 	p.Identity = b.identityOf(o)
 	p.Profile = b.profileOf(o)
 	b.peerSecret(p, o)
+	b.peerCertificate(p, o)
 	if v, ok := o.get("virtual_ip"); ok {
 		v.virtualIP(p)
 	}
@@ -84,12 +87,29 @@ func (b *builder) peerAddrs(v value) []netip.Addr {
 // peerSecret is the peer's own secret, or that of the identity.
 func (b *builder) peerSecret(p *Peer, o object) {
 	p.PSK = b.psk(o)
-	if o.saysSecret() || p.Identity == nil {
+	id := p.Identity
+	switch {
+	case id == nil:
 		return
+	case o.saysSecret() && !id.needsPSK():
+		o.fail("delete psk, or name an identity without cert and ca", "%s has a pre-shared key, but with identity %s both sides use certificates", o.what, id.Name)
+	case o.saysSecret():
+		return
+	case id.hasSecret || !id.needsPSK():
+		p.PSK = id.PSK
+	case id.hasCert:
+		o.fail("add ca to identity "+id.Name+" for peers with certificates, or psk_file for peers without",
+			"%s cannot prove itself: identity %s has a certificate, but neither ca nor a secret", o.what, id.Name)
+	default:
+		o.fail("add psk_file to the peer or to identity "+id.Name, "%s has no secret, and neither has identity %s", o.what, id.Name)
 	}
-	p.PSK = p.Identity.PSK
-	if !p.Identity.hasSecret {
-		o.fail("add psk_file to the peer or to identity "+p.Identity.Name, "%s has no secret, and neither has identity %s", o.what, p.Identity.Name)
+}
+
+// peerCertificate refuses what no certificate can prove.
+func (b *builder) peerCertificate(p *Peer, o object) {
+	if id, err := ike.ParseID(p.ID); err == nil && p.Identity != nil && p.Identity.hasCA && id.Type == message.IDKeyID {
+		b.fail(o.keys["id"], "write a name, an address, user@host or a distinguished name",
+			"%s must prove itself with a certificate, as identity %s has a ca, and no certificate is for %s", o.what, p.Identity.Name, p.ID)
 	}
 }
 

@@ -59,7 +59,7 @@ func (v value) judgeSecret(s string) {
 // pskFile reads a file that holds one secret; the newline at its end is not
 // part of it.
 func (b *builder) pskFile(v value) Secret {
-	src := b.secretFile(v)
+	src := b.secretFile(v, "secret")
 	if src == nil {
 		return nil
 	}
@@ -74,7 +74,7 @@ func (b *builder) pskFile(v value) Secret {
 
 // secretFile reads a file that only its owner may read; nil after noting why
 // not, or when secrets are not wanted.
-func (b *builder) secretFile(v value) []byte {
+func (b *builder) secretFile(v value, what string) []byte {
 	name, ok := v.text()
 	if !ok || b.opt.NoSecrets {
 		return nil
@@ -87,7 +87,7 @@ func (b *builder) secretFile(v value) []byte {
 	}
 	src, err := readFile(path)
 	if err != nil {
-		v.fail("put the secret there, readable by the user that runs warren, with mode 0600", "%s: %s: %v", v.what, path, err)
+		v.fail("put the "+what+" there, readable by the user that runs warren, with mode 0600", "%s: %s: %v", v.what, path, err)
 		return nil
 	}
 	return src
@@ -96,7 +96,7 @@ func (b *builder) secretFile(v value) []byte {
 // secretsFile reads one "id: secret" a line. Messages name lines, never what is
 // on them.
 func (b *builder) secretsFile(v value) map[string]Secret {
-	src := b.secretFile(v)
+	src := b.secretFile(v, "secret")
 	if src == nil {
 		return nil
 	}

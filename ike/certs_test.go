@@ -9,7 +9,6 @@ import (
 
 	"pgregory.net/rapid"
 
-	"warren/ike/message"
 	"warren/ike/trust"
 	"warren/pki"
 )
@@ -37,12 +36,14 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// testKeys has one key of a kind for all tests.
+// testKeys has one key of a kind for all tests, and more with "-of-" and a name
+// behind it.
 var testKeys = sync.OnceValue(func() func(kind string) pki.Pair {
 	keys := map[string]pki.Pair{}
 	return func(kind string) pki.Pair {
 		if _, ok := keys[kind]; !ok {
-			keys[kind] = pki.Pair{Key: must(pki.NewKey(kind))}
+			algorithm, _, _ := strings.Cut(kind, "-of-")
+			keys[kind] = pki.Pair{Key: must(pki.NewKey(algorithm))}
 		}
 		return keys[kind]
 	}
@@ -128,24 +129,3 @@ func TestMixed(t *testing.T) {
 		p.close()
 	}
 }
-
-// TestOldMethods has peers that do not know RFC 7427.
-func TestOldMethods(t *testing.T) {
-	for _, kind := range []string{"rsa-2048", "ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "ed25519"} {
-		c, a := certPair(t, kind, kind)
-		p := newPair(t, a)
-		id, err := p.i.e.Initiate(c, p.now)
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.flush()
-		p.deliver(0)
-		p.deliver(0) // what each says to know is noted now, and forgotten again
-		_ = id
-		p.wire = nil
-		p.settle()
-	}
-}
-
-var _ = strings.Contains
-var _ = message.AuthPSK

@@ -1,6 +1,7 @@
 package ike
 
 import (
+	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 
 	"warren/ike/dn"
 	"warren/ike/message"
+	"warren/ike/trust"
 )
 
 // An ID is an identity as IKE carries it (RFC 7296, Section 3.5). It is
@@ -119,6 +121,9 @@ func (id ID) Matches(pattern string) bool {
 	ok, err := path.Match(strings.ToLower(pattern), strings.ToLower(id.Data))
 	return ok && err == nil
 }
+
+// BoundTo reports why c does not prove id, nil if it does.
+func (id ID) BoundTo(c *x509.Certificate) error { return trust.Bind(c, id.payload(false)) }
 
 // matchesDN: in a pattern for distinguished names, "*" stands for any one value.
 func (id ID) matchesDN(pattern string) bool {

@@ -27,7 +27,8 @@ func (n *Node) peerConfig(node *nest.Node, p *config.Peer, local netip.Addr) (ik
 		Local:     netip.AddrPortFrom(local, n.cfg.Listen.IKE),
 		Remote:    netip.AddrPortFrom(node.Action.Addr, p.IKE),
 		LocalNATT: n.cfg.Listen.NATT, RemoteNATT: p.NATT,
-		LocalID: localID, RemoteID: remoteID, PSK: []byte(p.PSK),
+		LocalID: localID, RemoteID: remoteID,
+		Cert: p.Identity.Cert, Trust: n.stores[p.Identity], PSK: []byte(p.PSK),
 		IKE: p.Profile.IKE, ESP: p.Profile.ESP,
 		Mode: node.Mode(), LocalTS: node.LocalTS, RemoteTS: node.RemoteTS,
 		MOBIKE: p.MOBIKE && node.Via() == sa.Network, // inside a layer the address is its lease
@@ -87,6 +88,7 @@ func (n *Node) acceptConfig(a *config.Accept) (ike.AcceptConfig, error) {
 	}
 	return ike.AcceptConfig{
 		Name: a.Name, LocalID: id, IDs: slices.Clone(a.IDs), Pool: pool,
+		Cert: a.Identity.Cert, Trust: n.stores[a.Identity],
 		PSK: func(remote ike.ID) ([]byte, bool) {
 			s, ok := a.Secret(remote.String())
 			return []byte(s), ok

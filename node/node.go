@@ -16,6 +16,7 @@ import (
 	"warren/host"
 	"warren/ike"
 	"warren/ike/crypt"
+	"warren/ike/trust"
 	"warren/nest"
 	"warren/sa"
 	"warren/tun"
@@ -68,7 +69,10 @@ type Node struct {
 	parting   bool // shutting down
 	waiters   []*waiter
 	roams     roaming
-	noted     []string  // see watchOffloads
+	noted     []string                          // see watchOffloads
+	stores    map[*config.Identity]*trust.Store // of those that trust certificates
+	fetches   map[crlSource][]*crlWaiter
+	fetcher   *fetcher
 	unsent    time.Time // when an error of sending was logged last
 }
 
@@ -91,6 +95,8 @@ func New(cfg *config.Config, opt Options) (*Node, error) {
 		byLayer:  make(map[sa.Layer]*session),
 		children: make(map[esp.SPI]*child),
 		routed:   make(map[sa.Layer]*child),
+		stores:   make(map[*config.Identity]*trust.Store),
+		fetches:  make(map[crlSource][]*crlWaiter),
 	}, nil
 }
 
@@ -118,6 +124,9 @@ func (n *Node) nextLayer() sa.Layer {
 
 // newEngine makes the IKE engine.
 func (n *Node) newEngine() (*ike.Engine, error) {
+	if err := n.openStores(); err != nil {
+		return nil, err
+	}
 	accept, err := n.acceptConfigs()
 	if err != nil {
 		return nil, err

@@ -41,6 +41,8 @@ func (n *Node) apply(ev ike.Event, now time.Time) {
 		n.sessionDown(e, now)
 	case ike.PathChanged:
 		n.pathChanged(e, now)
+	case ike.CRLWanted:
+		n.wantCRLs(e)
 	case ike.Retransmitted:
 		n.retransmitted(e)
 	case ike.SessionRekeyed:

@@ -125,6 +125,8 @@ func (n *Node) openPlane() (err error) {
 	if n.ike, err = n.newEngine(); err != nil {
 		return fmt.Errorf("node: %w", err)
 	}
+	n.fetcher = newFetcher()
+	n.onClose(n.fetcher.close)
 	n.nest = n.newManager()
 	limits := n.cfg.Limits
 	n.plane, err = dataplane.New(dataplane.Options{

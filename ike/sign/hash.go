@@ -38,8 +38,8 @@ func (h Hash) crypto() crypto.Hash {
 	return 0
 }
 
-// sum is what is signed of octets.
-func (h Hash) sum(octets []byte) []byte {
+// Sum is what is signed of octets.
+func (h Hash) Sum(octets []byte) []byte {
 	if h == Identity {
 		return octets
 	}

@@ -68,7 +68,7 @@ func (a algorithm) sign(rand io.Reader, key crypto.Signer, octets []byte) ([]byt
 	if a.kind == kindPSS {
 		opts = &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: a.hash.crypto()}
 	}
-	sig, err := key.Sign(rand, a.hash.sum(octets), opts)
+	sig, err := key.Sign(rand, a.hash.Sum(octets), opts)
 	if err != nil {
 		return nil, fmt.Errorf("sign: %w", err)
 	}

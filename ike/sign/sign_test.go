@@ -104,7 +104,7 @@ func TestCVE_2018_6459(t *testing.T) {
 			t.Errorf("%s is taken for %v", name, a)
 		}
 		key := keys()["RSA-2048"]
-		sig := must(key.Sign(rand.Reader, SHA256.sum(octets), &rsa.PSSOptions{SaltLength: 32, Hash: crypto.SHA256}))
+		sig := must(key.Sign(rand.Reader, SHA256.Sum(octets), &rsa.PSSOptions{SaltLength: 32, Hash: crypto.SHA256}))
 		data := append(append([]byte{byte(len(text))}, text...), sig...)
 		if err := Verify(key.Public(), &message.Auth{Method: message.AuthSignature, Data: data}, octets); !errors.Is(err, ErrMethod) {
 			t.Errorf("%s: %v", name, err)

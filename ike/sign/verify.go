@@ -52,7 +52,7 @@ func verifyNew(pub crypto.PublicKey, data, octets []byte) error {
 
 func (a algorithm) verify(pub crypto.PublicKey, sig, octets []byte) error {
 	ok := false
-	digest := a.hash.sum(octets)
+	digest := a.hash.Sum(octets)
 	switch k := pub.(type) {
 	case *rsa.PublicKey:
 		switch a.kind {
@@ -116,7 +116,7 @@ func verifyOldECDSA(pub crypto.PublicKey, a *message.Auth, octets []byte) error 
 		return ErrVerify
 	}
 	r, s := new(big.Int).SetBytes(a.Data[:size]), new(big.Int).SetBytes(a.Data[size:])
-	if !ecdsa.Verify(k, hash.sum(octets), r, s) {
+	if !ecdsa.Verify(k, hash.Sum(octets), r, s) {
 		return ErrVerify
 	}
 	return nil

@@ -11,11 +11,11 @@ import (
 	"warren/ike/message"
 )
 
-// bind reports why c does not belong to id, nil if it does: the very name must be
+// Bind reports why c does not belong to id, nil if it does: the very name must be
 // in the certificate, as a subject alternative name of the right type, or as the
 // subject where id is a distinguished name (RFC 4945, Section 3.1). Wildcards in a
 // certificate stand for nothing, and the common name is no domain name.
-func bind(c *x509.Certificate, id *message.ID) error {
+func Bind(c *x509.Certificate, id *message.ID) error {
 	ok := false
 	switch id.IDType {
 	case message.IDFQDN:

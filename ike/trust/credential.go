@@ -26,6 +26,9 @@ type Credential struct {
 // A keyBox is behind a pointer, so that package fmt stops at it.
 type keyBox struct{ signer crypto.Signer }
 
+// ErrMismatch means that a private key is not the certificate's.
+var ErrMismatch = errors.New("trust: the private key is not that of the certificate")
+
 // NewCredential joins certs, of which the first is the node's own, and its key.
 func NewCredential(certs []*x509.Certificate, key crypto.Signer) (*Credential, error) {
 	if len(certs) == 0 || key == nil {
@@ -36,7 +39,7 @@ func NewCredential(certs []*x509.Certificate, key crypto.Signer) (*Credential, e
 	}
 	own, ok := certs[0].PublicKey.(interface{ Equal(crypto.PublicKey) bool })
 	if !ok || !own.Equal(key.Public()) {
-		return nil, fmt.Errorf("trust: the private key is not that of the certificate of %s", Subject(certs[0]))
+		return nil, fmt.Errorf("%w: the certificate is of %s", ErrMismatch, Subject(certs[0]))
 	}
 	if err := sign.CheckKey(key.Public()); err != nil {
 		return nil, fmt.Errorf("trust: certificate of %s: %w", Subject(certs[0]), err)
@@ -67,9 +70,6 @@ func (c *Credential) Payloads() []message.Payload {
 func (c *Credential) Sign(rand io.Reader, hashes []sign.Hash, octets []byte) (*message.Auth, error) {
 	return sign.Sign(rand, c.key.signer, hashes, octets)
 }
-
-// Binds reports why the certificate does not prove id, nil if it does.
-func (c *Credential) Binds(id *message.ID) error { return bind(c.chain[0], id) }
 
 // Subject is the certificate's subject in the very octets that it has there, for
 // an ID payload of type ID_DER_ASN1_DN.

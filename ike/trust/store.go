@@ -115,7 +115,7 @@ func (s *Store) Verify(certs [][]byte, id *message.ID, now time.Time) (*Peer, er
 	if err := checkUsage(leaf); err != nil {
 		return nil, fmt.Errorf("certificate of %s: %w", Subject(leaf), err)
 	}
-	if err := bind(leaf, id); err != nil {
+	if err := Bind(leaf, id); err != nil {
 		return nil, err
 	}
 	p := &Peer{}
