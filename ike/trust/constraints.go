@@ -17,7 +17,8 @@ import (
 
 // Crypto/x509 enforces the name constraints of RFC 5280, Section 4.2.1.10 for the
 // names in subjectAltName. Here are those for distinguished names, and for the
-// email addresses inside of those.
+// email addresses inside of those; and of email addresses at large, that a host
+// without a leading dot permits that host alone, not those below it.
 
 func oidNameConstraints() asn1.ObjectIdentifier { return asn1.ObjectIdentifier{2, 5, 29, 30} }
 func oidSubjectAltName() asn1.ObjectIdentifier  { return asn1.ObjectIdentifier{2, 5, 29, 17} }
@@ -136,7 +137,7 @@ func (s *subtrees) allow(issuer, c *x509.Certificate) error {
 			return fmt.Errorf("issuer %s may not issue for %s", Subject(issuer), n)
 		}
 	}
-	for _, email := range subjectEmails(c) {
+	for _, email := range append(subjectEmails(c), c.EmailAddresses...) {
 		if !emailAllowed(issuer, email) {
 			return fmt.Errorf("issuer %s may not issue for %s", Subject(issuer), email)
 		}
