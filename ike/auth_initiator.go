@@ -1,7 +1,6 @@
 package ike
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"time"
@@ -93,9 +92,11 @@ func (t *authTask) done(e *Engine, sa *ikeSA, ps []message.Payload, err error, n
 	if err == nil {
 		err = t.verify(e, s, ps, now)
 	}
-	var wait *crlWait
-	if errors.As(err, &wait) {
-		e.await(s, wait, func(now time.Time) { t.done(e, sa, ps, nil, now) }, now)
+	if lists, ok := err.(*crlWait); ok {
+		e.await(s, lists, &wait{
+			resume: func(now time.Time) { t.done(e, sa, ps, nil, now) },
+			drop:   func() { t.child.release(e) },
+		}, now)
 		return
 	}
 	if err != nil {

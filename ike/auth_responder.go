@@ -24,8 +24,8 @@ func (e *Engine) authRequest(sa *ikeSA, d Datagram, ps []message.Payload, now ti
 	p := peerProof{id: id, auth: proof, in: s.half.initiatorInput(id)}
 	p.certs, p.other = readCerts(ps)
 	a, auth, err := e.admit(s, message.GetID(ps, true), p, now)
-	if wait, ok := err.(*crlWait); ok {
-		e.await(s, wait, func(now time.Time) { e.authRequest(sa, d, ps, now) }, now)
+	if lists, ok := err.(*crlWait); ok {
+		e.await(s, lists, &wait{resume: func(now time.Time) { e.authRequest(sa, d, ps, now) }, drop: func() {}}, now)
 		return
 	}
 	if err != nil {

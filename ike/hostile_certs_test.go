@@ -75,8 +75,15 @@ func (c *claim) as(p *pki.Pair, above ...*pki.Authority) {
 // only.
 func forge(t *testing.T, initiator bool, change func(*claim)) string {
 	t.Helper()
+	return forgeWith(t, initiator, change, func(*pair) {})
+}
+
+// forgeWith is forge with a look at the two ends.
+func forgeWith(t *testing.T, initiator bool, change func(*claim), look func(*pair)) string {
+	t.Helper()
 	c, a := certPair(t, "ecdsa-p256", "ecdsa-p256")
 	p := newPair(t, a)
+	look(p)
 	if _, err := p.i.e.Initiate(c, p.now); err != nil {
 		t.Fatal(err)
 	}
@@ -318,5 +325,24 @@ func lowExponent(t *testing.T) *rsa.PrivateKey {
 func TestReservedOctetsAreSigned(t *testing.T) {
 	refused(t, "changed on the way", "the signature is wrong", func(c *claim) {
 		message.GetID(c.ps, !c.initiator).Reserved[1] = 7
+	})
+}
+
+// FuzzClaim has any octets for the certificates, the requests for them and the
+// proof of either side, sealed with the right keys. Nobody is believed.
+func FuzzClaim(f *testing.F) {
+	good := issue(thePKI().root, "ecdsa-p256", "alice.example").Cert.Raw
+	f.Add(true, uint8(4), good, uint8(14), []byte("\x0c\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02\x30\x06\x02\x01\x01\x02\x01\x01"), make([]byte, 20))
+	f.Add(false, uint8(4), good, uint8(9), make([]byte, 64), []byte{1})
+	f.Add(true, uint8(12), []byte("0123456789012345678\x00http://"), uint8(1), make([]byte, 256), []byte{})
+	f.Fuzz(func(t *testing.T, initiator bool, encoding uint8, cert []byte, method uint8, auth, request []byte) {
+		if len(cert)+len(auth)+len(request) > 60000 {
+			return // more than a message holds
+		}
+		forge(t, initiator, func(c *claim) {
+			c.certs(encoding, cert, cert)
+			*c.auth() = message.Auth{Method: message.AuthMethod(method), Data: auth}
+			c.ps = append(c.ps, &message.CertReq{Encoding: encoding, Data: request})
+		})
 	})
 }

@@ -259,6 +259,7 @@ func (e *Engine) end(s *session, why ending, now time.Time) {
 	for _, c := range slices.Clone(s.children) {
 		e.removeChild(s, c, removal{down: c.sending, byPeer: why.byPeer, reason: why.text(), silent: why.silent}, now)
 	}
+	s.dropWait()
 	e.settleCandidates(s, now)
 	for _, sa := range slices.Clone(s.sas) {
 		e.closeSA(sa, now)
@@ -293,7 +294,7 @@ func (e *Engine) announceEnd(s *session, why ending) {
 
 // wipe clears what is secret in s beyond its IKE SAs.
 func (s *session) wipe() {
-	s.half, s.wait = nil, nil
+	s.half = nil
 	if s.auth != nil {
 		s.auth.wipe()
 	}

@@ -24,13 +24,23 @@ func (w *crlWait) Error() string {
 type wait struct {
 	urls   []string
 	resume func(now time.Time)
+	drop   func() // the session ends before
 	by     time.Time
 }
 
-// await asks the caller for lists. The session goes on with resume.
-func (e *Engine) await(s *session, w *crlWait, resume func(now time.Time), now time.Time) {
-	s.wait = &wait{urls: w.urls, resume: resume, by: now.Add(e.opt.CRLWait)}
-	e.emit(CRLWanted{Session: s.id, Trust: w.store, URLs: w.urls, Waits: true})
+// await asks the caller for lists. The session goes on with w.resume.
+func (e *Engine) await(s *session, lists *crlWait, w *wait, now time.Time) {
+	w.urls, w.by = lists.urls, now.Add(e.opt.CRLWait)
+	s.wait = w
+	e.emit(CRLWanted{Session: s.id, Trust: lists.store, URLs: lists.urls, Waits: true})
+}
+
+// dropWait is for the end of a session.
+func (s *session) dropWait() {
+	if w := s.wait; w != nil {
+		s.wait = nil
+		w.drop()
+	}
 }
 
 // Resume goes on with a session that CRLWanted said to wait, after the lists, or

@@ -80,18 +80,20 @@ func (c *Credential) Subject() []byte { return c.chain[0].RawSubject }
 // certificate. The root may be missing in the file, and is then looked for among
 // the anchors of store; what is not known is not judged.
 func (c *Credential) Unwanted(keyIDs [][sha1.Size]byte, store *Store) bool {
+	top := c.chain[len(c.chain)-1]
+	isRoot := func(x *x509.Certificate) bool { return string(x.RawSubject) == string(top.RawIssuer) }
 	chain := slices.Clone(c.chain)
-	if store != nil {
-		chain = append(chain, store.anchors...)
+	if store != nil && !isRoot(top) {
+		if i := slices.IndexFunc(store.anchors, isRoot); i >= 0 {
+			chain = append(chain, store.anchors[i])
+		}
 	}
-	complete := false
 	for _, cert := range chain {
-		complete = complete || string(cert.RawSubject) == string(c.chain[len(c.chain)-1].RawIssuer)
 		if slices.Contains(keyIDs, sha1.Sum(cert.RawSubjectPublicKeyInfo)) {
 			return false
 		}
 	}
-	return complete && len(keyIDs) > 0
+	return len(keyIDs) > 0 && isRoot(chain[len(chain)-1])
 }
 
 // Describe names the certificate for people.
