@@ -98,11 +98,7 @@ func forgeWith(t *testing.T, initiator bool, change func(*claim), look func(*pai
 
 func (p *pair) forgeRequest(t *testing.T, change func(*claim)) string {
 	s := p.i.e.order[0]
-	ps, err := p.r.e.open(p.r.e.order[0].cur, p.wire[0].d)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.wire = nil
+	ps := p.openWire(p.r)
 	x := &claim{t, true, "alice.example", ps, s.cur.keys.SignedOctets(true, s.half.initiatorInput(message.GetID(ps, false)))}
 	change(x)
 	answer, ok := p.tell(p.i, p.i.say(message.IKEAuth, 1, false, x.ps...))
@@ -118,15 +114,34 @@ func (p *pair) forgeRequest(t *testing.T, change func(*claim)) string {
 	return f.Err.Error()
 }
 
+// openWire takes what is on its way to n off the wire: one message, whole or in
+// fragments.
+func (p *pair) openWire(n *end) []message.Payload {
+	p.t.Helper()
+	defer func() { p.wire = nil }()
+	var part *reassembly
+	for _, f := range p.wire {
+		in, err := n.e.unwrap(n.e.order[0].cur, f.d, &part, p.now)
+		if notWhole(err) {
+			continue
+		}
+		ps, err := in.parse(err)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		return ps
+	}
+	p.t.Fatalf("no message for %s", n.name)
+	return nil
+}
+
 func (p *pair) forgeResponse(t *testing.T, change func(*claim)) string {
 	s := p.r.e.order[0]
 	keys, half := s.cur.keys, *s.half
-	p.deliver(0)
-	ps, err := p.i.e.open(p.i.e.order[0].cur, p.wire[0].d)
-	if err != nil {
-		t.Fatal(err)
+	for len(p.wire) > 0 && p.wire[0].from == p.i {
+		p.deliver(0)
 	}
-	p.wire = nil
+	ps := p.openWire(p.i)
 	x := &claim{t, false, "sg1.example", ps, keys.SignedOctets(false, half.responderInput(message.GetID(ps, true)))}
 	change(x)
 	notice, ok := p.tell(p.r, p.r.say(message.IKEAuth, 1, true, x.ps...))
