@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"math/big"
 	"net/netip"
 	"slices"
 	"strings"
@@ -382,11 +383,12 @@ func TestKeyNeverShows(t *testing.T) {
 	p := newPair(t, a, logged)
 	p.establish(c)
 	key := testKeys()("ecdsa-p256").Key.(*ecdsa.PrivateKey)
+	scalar := must(key.Bytes())
 	ed := testKeys()("ed25519").Key.(ed25519.PrivateKey)
 	for _, v := range []any{c, &c, a, &a, c.Cert, *c.Cert, c.Trust, p.i.events, p.r.events, p.i.theSession(), p.i.e.order[0], *p.i.e.order[0].auth} {
 		for _, format := range []string{"%v", "%+v", "%#v", "%x", "%s"} {
 			shown := fmt.Sprintf(format, v) + log.String()
-			for _, secret := range []string{fmt.Sprint(key.D), fmt.Sprintf("%x", key.D), fmt.Sprintf("%x", []byte(ed)), fmt.Sprint([]byte(ed))} {
+			for _, secret := range []string{new(big.Int).SetBytes(scalar).String(), fmt.Sprintf("%x", scalar), fmt.Sprintf("%x", []byte(ed)), fmt.Sprint([]byte(ed))} {
 				if strings.Contains(shown, strings.Trim(secret, "[]")) {
 					t.Errorf("%T with %s shows the key", v, format)
 				}
