@@ -9,6 +9,7 @@ import (
 	"crypto/rsa"
 	"crypto/sha1"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"math/big"
 	"slices"
@@ -121,11 +122,12 @@ func (p *pair) openWire(n *end) []message.Payload {
 	defer func() { p.wire = nil }()
 	var part *reassembly
 	for _, f := range p.wire {
-		in, err := n.e.unwrap(n.e.order[0].cur, f.d, &part, p.now)
-		if notWhole(err) {
+		sa := n.e.order[0].cur
+		in, err := n.e.unwrap(sa, f.d, &part, p.now)
+		if errors.Is(err, errPartial) {
 			continue
 		}
-		ps, err := in.parse(err)
+		ps, err := sa.parse(in, message.Header{Exchange: message.IKEAuth}, err)
 		if err != nil {
 			p.t.Fatal(err)
 		}

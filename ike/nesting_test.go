@@ -133,14 +133,14 @@ func TestCutOff(t *testing.T) {
 		want []sa.Layer
 	}{
 		"the peer deletes the outermost": {func(p *pair, ids []SessionID) {
-			must(p, p.i.e.Delete(ids[0], p.now))
+			noError(p, p.i.e.Delete(ids[0], p.now))
 		}, []sa.Layer{103, 102, 101}},
 		"the peer deletes the middle one": {func(p *pair, ids []SessionID) {
-			must(p, p.i.e.Delete(ids[1], p.now))
+			noError(p, p.i.e.Delete(ids[1], p.now))
 		}, []sa.Layer{103, 102}},
 		"the responder deletes the middle child": {func(p *pair, _ []SessionID) {
 			s := p.r.e.order[1]
-			must(p, p.r.e.DeleteChild(s.id, s.children[0].spiIn, p.now))
+			noError(p, p.r.e.DeleteChild(s.id, s.children[0].spiIn, p.now))
 		}, []sa.Layer{103, 102}},
 		"the outermost is aborted": {func(p *pair, _ []SessionID) {
 			p.r.e.Abort(p.r.e.order[0].id)
@@ -153,7 +153,7 @@ func TestCutOff(t *testing.T) {
 		}, []sa.Layer{103, 102}},
 		"the peer is silent": {func(p *pair, _ []SessionID) {
 			p.drop = func(flight) bool { return true }
-			must(p, p.r.e.Liveness(p.r.e.order[0].id, p.now))
+			noError(p, p.r.e.Liveness(p.r.e.order[0].id, p.now))
 			p.advance(time.Minute)
 		}, []sa.Layer{103, 102, 101}},
 	}
@@ -190,7 +190,7 @@ func TestCutOffHalfOpen(t *testing.T) {
 	if n := len(p.r.e.Sessions()); n != 2 || p.r.e.halfOpen != 1 {
 		t.Fatalf("%d sessions, %d half-open, want 2 and 1", n, p.r.e.halfOpen)
 	}
-	must(p, p.i.e.Delete(outer, p.now))
+	noError(p, p.i.e.Delete(outer, p.now))
 	p.settle()
 	if n := len(p.r.e.Sessions()); n != 0 || p.r.e.halfOpen != 0 || count[SessionFailed](p.r) != 0 {
 		t.Errorf("%d sessions, %d half-open: %s", n, p.r.e.halfOpen, dump(p.r.events))
@@ -199,7 +199,7 @@ func TestCutOffHalfOpen(t *testing.T) {
 	p.r.empty()
 }
 
-func must(p *pair, err error) {
+func noError(p *pair, err error) {
 	p.t.Helper()
 	if err != nil {
 		p.t.Fatal(err)
