@@ -27,8 +27,12 @@ type decided struct {
 	drop    packet.Drop
 }
 
-// decide finds what to do with p, from the cache where it can.
+// decide finds what to do with p, from the cache where it can. There is nothing
+// to decide about what is refused already.
 func (e *egress) decide(v *published, p *packet.Packet) nest.Decision {
+	if p.Drop != packet.Live {
+		return nest.Decision{}
+	}
 	if c, ok := e.cache.get(&p.Flow, v.gen); ok {
 		e.hits++
 		d := nest.Decision{Verdict: c.verdict, Drop: c.drop, Bundle: c.bundle}

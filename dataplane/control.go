@@ -150,7 +150,7 @@ func wrapIKE(p *packet.Packet, natt bool) bool {
 // are held on.
 func (d *Dataplane) Release(key nest.Key) {
 	d.release(d.hold.take(key, time.Now()), func(e *egress, v *published, p *packet.Packet) {
-		e.dispatch(v, p, time.Now())
+		e.dispatch(p, e.decide(v, p), time.Now())
 	})
 }
 

@@ -27,6 +27,8 @@ type egress struct {
 	answers *answers
 	sealer  sealer
 	split   packet.Splitter
+	plans   []nest.Decision // about the packets of the batch
+	touched uint64
 	slots   slots        // for what super-packets are split into
 	spare   packet.Batch // for fragments
 	used    int          // of spare
@@ -61,20 +63,49 @@ func newEgress(d *Dataplane, i, flows int) *egress {
 func (e *egress) batch(b packet.Batch) error {
 	v := e.d.view.Load()
 	now := time.Now()
-	for _, p := range b {
-		classify(p)
+	e.plan(v, b)
+	for i, p := range b {
 		if p.Segment > 0 {
-			if err := e.super(v, p, now); err != nil {
+			if err := e.super(v, p, e.plans[i], now); err != nil {
 				return err
 			}
 			continue
 		}
 		e.arrived(p)
-		e.dispatch(v, p, now)
+		e.dispatch(p, e.plans[i], now)
 	}
 	err := e.flush()
 	e.slots.reset()
 	return err
+}
+
+// plan decides about the packets of b, and then touches what they will need: in
+// this order, and for all of them before anything is done with the first, the
+// processor waits for the memory of many flows and SAs at once.
+func (e *egress) plan(v *published, b packet.Batch) {
+	e.plans = e.plans[:0]
+	for _, p := range b {
+		classify(p)
+		e.plans = append(e.plans, e.decide(v, p))
+	}
+	var last *nest.Bundle
+	for i := range e.plans {
+		if b := e.plans[i].Bundle; b != nil && b != last {
+			last = b
+			e.touched += touch(b)
+		}
+	}
+}
+
+// touch brings what sealing needs into the processor's cache. The sum means
+// nothing.
+func touch(b *nest.Bundle) (sum uint64) {
+	for i := range b.Layers {
+		if out := b.Layers[i].Link.Out.Load(); out != nil {
+			sum += out.Touch()
+		}
+	}
+	return sum
 }
 
 // arrived counts a packet from the TUN.
@@ -85,7 +116,7 @@ func (e *egress) arrived(p *packet.Packet) {
 
 // super splits a super-packet and dispatches what it stood for. Where all of it
 // is to be sent, that is decided and prepared but once.
-func (e *egress) super(v *published, p *packet.Packet, now time.Time) error {
+func (e *egress) super(v *published, p *packet.Packet, d nest.Decision, now time.Time) error {
 	if p.Drop == packet.Live && !e.split.Start(p) {
 		p.Drop = packet.Malformed
 	}
@@ -94,7 +125,6 @@ func (e *egress) super(v *published, p *packet.Packet, now time.Time) error {
 		e.counts.drop(p.Drop)
 		return nil
 	}
-	d := e.decide(v, p)
 	bundle := d.Bundle
 	direct := d.Verdict == nest.Send && e.split.Largest() <= int(bundle.MTU)
 	if direct {
@@ -117,19 +147,18 @@ func (e *egress) super(v *published, p *packet.Packet, now time.Time) error {
 		if direct {
 			e.send(q, bundle)
 		} else {
-			e.dispatch(v, q, now)
+			e.dispatch(q, e.decide(v, q), now)
 		}
 	}
 }
 
-// dispatch carries out the decision about p: on the way to be sealed, held, or
+// dispatch carries out the decision d about p: on the way to be sealed, held, or
 // refused and counted.
-func (e *egress) dispatch(v *published, p *packet.Packet, now time.Time) {
+func (e *egress) dispatch(p *packet.Packet, d nest.Decision, now time.Time) {
 	if p.Drop != packet.Live {
 		e.counts.drop(p.Drop)
 		return
 	}
-	d := e.decide(v, p)
 	switch d.Verdict {
 	case nest.Send:
 		e.send(p, d.Bundle)
@@ -235,6 +264,7 @@ func (e *egress) sealRun() {
 // transmit sends what is sealed. Then it is another worker's turn.
 func (e *egress) transmit(b packet.Batch) error {
 	defer e.turns.end()
+	e.sealer.finish()
 	return e.d.transmit(e.net, b, &e.counts)
 }
 

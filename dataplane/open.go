@@ -33,6 +33,7 @@ type opener struct {
 	seqs    [openLen]uint64
 	next    [openLen]uint8
 	burst   esp.OpenBurst
+	touched uint64
 	fates   [openLen]fate // of all packets, by their place
 }
 
@@ -53,6 +54,7 @@ type flight struct {
 	via   sa.Layer // the layer that the datagram came out of
 	ttl   uint8    // of the datagram
 	in    *sa.Inbound
+	info  *nest.LayerInfo // of in; nil where the view has none
 }
 
 // An expectation is the layer that the view expects a flow's packets to come out of
@@ -73,6 +75,7 @@ func (o *opener) open(v *published, b packet.Batch) []fate {
 	o.begin(b)
 	for round := 0; o.n > 0; round++ {
 		o.find()
+		o.touch(v)
 		o.decrypt()
 		o.inspect(v, round)
 	}
@@ -149,6 +152,27 @@ func (o *opener) lookup(p *packet.Packet, via sa.Layer, last *sa.Inbound) *sa.In
 	return in
 }
 
+// touch brings what the packets will need into the processor's cache: for all of
+// them before anything is done with the first, so that the processor waits for
+// the memory of many SAs at once.
+func (o *opener) touch(v *published) {
+	var last *sa.Inbound
+	for i := range o.n {
+		f := &o.flights[i]
+		if f.in == last {
+			f.info = o.flights[i-1].info
+			continue
+		}
+		last = f.in
+		if h, ok := esp.ParseHeader(o.at[i].Bytes()); ok {
+			o.touched += last.Touch(h.SeqLo())
+		}
+		if f.info = v.Layer(last.Layer()); f.info != nil {
+			o.touched += f.info.Link.PacketsIn.Load()
+		}
+	}
+}
+
 // decrypt is one ESP decapsulation of all packets (RFC 4303, Section 3.4).
 func (o *opener) decrypt() {
 	for i, j := 0, 0; i < o.n; i = j {
@@ -172,29 +196,22 @@ func (o *opener) runEnd(i int) (j int) {
 // inspect looks at what came out of the packets, and keeps those that are to go
 // round again.
 func (o *opener) inspect(v *published, round int) {
-	var (
-		in   *sa.Inbound
-		info *nest.LayerInfo
-	)
 	for i, p := range o.take() {
 		f := &o.flights[i]
-		if f.in != in {
-			in, info = f.in, v.Layer(f.in.Layer())
-		}
 		unwrap(p, f, o.next[i])
 		switch {
 		case p.Drop != packet.Live:
-		case info == nil: // installed, but not in the view yet, or not any more
+		case f.info == nil: // installed, but not in the view yet, or not any more
 			p.Drop = packet.ChainDown
-		case round >= o.d.opt.Limits.Depth && in.Mode() == esp.Tunnel:
+		case round >= o.d.opt.Limits.Depth && f.in.Mode() == esp.Tunnel:
 			p.Drop = packet.Depth
 		}
 		if p.Drop != packet.Live {
 			o.fates[f.place] = refused
 			continue
 		}
-		o.counted(info.Link, p)
-		fate, more := o.inside(v, p, info, f)
+		o.counted(f.info.Link, p)
+		fate, more := o.inside(v, p, f.info, f)
 		switch {
 		case !more:
 			o.fates[f.place] = fate

@@ -34,7 +34,8 @@ type sealer struct {
 // seal puts the live packets of b through the layers of their bundle, in place,
 // and addresses them for the underlay: one packet after the other, each innermost
 // layer first while it is in the cache, a burst of them at once. A packet's window
-// is an IP packet of Info's shape before, and what the underlay carries after.
+// is an IP packet of Info's shape before, and what the underlay carries after,
+// but for some encryption: finish does what is left.
 func (s *sealer) seal(b packet.Batch, bundle *nest.Bundle) {
 	kind := packet.KindESP
 	if bundle.Encap == packet.EncapUDP {
@@ -54,6 +55,9 @@ func (s *sealer) seal(b packet.Batch, bundle *nest.Bundle) {
 	s.count()
 	clear(s.layers) // an SA that goes is not kept here, nor its key
 }
+
+// finish encrypts what is staged.
+func (s *sealer) finish() { s.burst.Run() }
 
 // pass is how many of the layers can be put around a packet before any of them
 // is encrypted.
@@ -75,8 +79,8 @@ func (s *sealer) sealPass(b packet.Batch, layers []sealing) {
 			}
 		}
 	}
-	s.burst.Run()
 	if layers[len(layers)-1].sums() {
+		s.burst.Run()
 		for _, p := range b {
 			sumUDP(p)
 		}

@@ -4,6 +4,8 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"encoding/binary"
+	"reflect"
+	"unsafe"
 
 	"golang.org/x/crypto/chacha20poly1305"
 
@@ -15,6 +17,14 @@ import (
 type goAEAD struct {
 	aeadSalt
 	aead cipher.AEAD
+}
+
+func (a *goAEAD) keys() []byte {
+	v := reflect.ValueOf(a.aead)
+	if v.Kind() != reflect.Pointer {
+		return nil
+	}
+	return unsafe.Slice((*byte)(v.UnsafePointer()), v.Elem().Type().Size())
 }
 
 func newAEAD(c Cipher, key []byte) (cipher.AEAD, error) {

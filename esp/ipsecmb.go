@@ -84,6 +84,8 @@ func (m *ipsecmb) newGCM(key []byte, salt aeadSalt) *mbGCM {
 	return g
 }
 
+func (g *mbGCM) keys() []byte { return g.mem }
+
 // mbJobs are the library's descriptors of a burst. The addresses in them are
 // numbers to Go too: what is there is kept alive by the burst, and is on the
 // heap, where nothing moves.

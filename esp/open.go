@@ -8,7 +8,10 @@ const DummyNextHeader = packet.ProtoNone
 
 // An Opener turns ESP packets of one inbound SA back into plaintext packets. Any
 // number of goroutines may use it at a time.
-type Opener struct{ transform transform }
+type Opener struct {
+	transform transform
+	keys      []byte
+}
 
 // NewOpener returns an Opener for key, which is s.KeyLen() bytes long and ends
 // in the salt. It keeps no reference to key.
@@ -17,8 +20,11 @@ func NewOpener(s Suite, key []byte) (*Opener, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Opener{t}, nil
+	return &Opener{t, t.keys()}, nil
 }
+
+// Touch is [Sealer.Touch] for an Opener.
+func (o *Opener) Touch() (sum uint64) { return touch(o.keys) }
 
 // Add puts the window of p, an ESP packet from SPI to ICV, among what b.Run
 // decrypts in place (RFC 4303, Section 3.4); after that, Finish decapsulates

@@ -35,11 +35,22 @@ type Window struct {
 
 // NewWindow returns an empty window of size packets.
 func NewWindow(size int) (*Window, error) {
+	w := new(Window)
+	if err := w.Init(size); err != nil {
+		return nil, err
+	}
+	return w, nil
+}
+
+// Init makes w an empty window of size packets.
+func (w *Window) Init(size int) error {
 	if size < MinWindow || size > MaxWindow {
-		return nil, fmt.Errorf("esp: replay window of %d packets, want %d to %d", size, MinWindow, MaxWindow)
+		return fmt.Errorf("esp: replay window of %d packets, want %d to %d", size, MinWindow, MaxWindow)
 	}
 	words := (size-1)/blockLen + 2
-	return &Window{size: uint64(size), ring: make([]atomic.Uint64, words)}, nil
+	w.top.Store(0)
+	w.size, w.ring = uint64(size), make([]atomic.Uint64, words)
+	return nil
 }
 
 // Size returns the size of the window in packets.

@@ -76,7 +76,7 @@ func (m *Manager) carrier(via sa.Layer) (carrier, bool) {
 		return carrier{mtu: m.opt.PathMTU}, true
 	}
 	if c := m.accepted.get(via); c != nil {
-		return carrier{c.bundle, c.bundle.MTU.Outer(), c.info.Depth}, c.Mode == esp.Tunnel
+		return carrier{&c.bundle, c.bundle.MTU.Outer(), c.info.Depth}, c.Mode == esp.Tunnel
 	}
 	n := m.node(via)
 	if n == nil || n.state != standing || n.Mode() != esp.Tunnel {
@@ -114,8 +114,7 @@ func (m *Manager) remark(id sa.Layer) {
 	if c == nil {
 		return
 	}
-	fresh, info := *c, *c.info // the old ones are in views
-	info.HasChildren = len(m.inside[id]) > 0
-	fresh.info = &info
+	fresh := *c // the old one is in views
+	fresh.info.HasChildren = len(m.inside[id]) > 0
 	m.accepted = m.accepted.with(&fresh)
 }

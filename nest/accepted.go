@@ -1,7 +1,6 @@
 package nest
 
 import (
-	"encoding/binary"
 	"net/netip"
 	"slices"
 
@@ -31,10 +30,11 @@ type AcceptedChild struct {
 
 // accepted is an AcceptedChild ready for the dataplane. Rekeys keep its link.
 type accepted struct {
+	info   LayerInfo // close to the bundle: packets need both, of many children
+	bundle Bundle
+	layer  [1]BundleLayer
 	AcceptedChild
 	link   *Link
-	bundle *Bundle
-	info   *LayerInfo
 	rekeys uint64
 	limit  OuterMTU // learned from the path to its Remote; 0 is none
 }
@@ -51,28 +51,14 @@ type carrier struct {
 // a few nodes with the old one, so views in use stay as they are.
 type acceptedTable struct {
 	byDst   *bart.Table[[]*accepted] // newest layer first
-	byLayer *bart.Table[*accepted]   // see layerPrefix
+	byLayer layerMap
 }
 
-// layerPrefix lets a trie of prefixes serve as the persistent map from layers
-// that the standard library does not have.
-func layerPrefix(id sa.Layer) netip.Prefix {
-	var b [4]byte
-	binary.BigEndian.PutUint32(b[:], uint32(id))
-	return netip.PrefixFrom(netip.AddrFrom4(b), 32)
-}
-
-func (t acceptedTable) get(id sa.Layer) *accepted {
-	if t.byLayer == nil {
-		return nil
-	}
-	c, _ := t.byLayer.Get(layerPrefix(id))
-	return c
-}
+func (t acceptedTable) get(id sa.Layer) *accepted { return t.byLayer.get(id) }
 
 func (t acceptedTable) layer(id sa.Layer) *LayerInfo {
 	if c := t.get(id); c != nil {
-		return c.info
+		return &c.info
 	}
 	return nil
 }
@@ -114,7 +100,7 @@ func anyChild(*accepted) bool { return true }
 func (t acceptedTable) with(c *accepted) acceptedTable {
 	t = t.without(c.Layer)
 	if t.byDst == nil {
-		t = acceptedTable{new(bart.Table[[]*accepted]), new(bart.Table[*accepted])}
+		t.byDst = new(bart.Table[[]*accepted])
 	}
 	for _, p := range policy.Prefixes(c.RemoteTS) {
 		list, _ := t.byDst.Get(p)
@@ -124,7 +110,7 @@ func (t acceptedTable) with(c *accepted) acceptedTable {
 		}
 		t.byDst = t.byDst.InsertPersist(p, slices.Insert(slices.Clone(list), at, c))
 	}
-	t.byLayer = t.byLayer.InsertPersist(layerPrefix(c.Layer), c)
+	t.byLayer = t.byLayer.with(c.Layer, c)
 	return t
 }
 
@@ -142,18 +128,14 @@ func (t acceptedTable) without(id sa.Layer) acceptedTable {
 		rest := slices.DeleteFunc(slices.Clone(list), func(o *accepted) bool { return o == c })
 		t.byDst = t.byDst.InsertPersist(p, rest)
 	}
-	t.byLayer = t.byLayer.DeletePersist(layerPrefix(id))
+	t.byLayer = t.byLayer.with(id, nil)
 	return t
 }
 
 // all is every accepted child, by layer.
 func (t acceptedTable) all() []*accepted {
 	var list []*accepted
-	if t.byLayer != nil {
-		for _, c := range t.byLayer.AllSorted() {
-			list = append(list, c)
-		}
-	}
+	t.byLayer.each(func(c *accepted) { list = append(list, c) })
 	return list
 }
 
@@ -172,35 +154,36 @@ func newAccepted(c AcceptedChild, old *accepted, out carrier) *accepted {
 		mtu = min(mtu, limit)
 	}
 	link.Out.Store(c.Out)
-	b := c.compile(link, out.bundle)
-	b.MTU = mtu.Inner(c.wrapping())
-	return &accepted{
-		AcceptedChild: c, link: link, bundle: b, rekeys: rekeys, limit: limit,
-		info: &LayerInfo{
+	a := &accepted{
+		AcceptedChild: c, link: link, rekeys: rekeys, limit: limit,
+		info: LayerInfo{
 			Layer: c.Layer, Via: c.Via, Depth: out.depth + 1, Mode: c.Mode, Accepted: true, Peer: c.Peer,
 			LocalTS: c.LocalTS, RemoteTS: c.RemoteTS, Link: link,
 		},
 	}
+	a.compile(out.bundle)
+	a.bundle.MTU = mtu.Inner(c.wrapping())
+	return a
 }
 
 func (c *AcceptedChild) wrapping() Wrapping {
 	return Wrapping{c.Mode, c.Suite, c.Encap, c.Remote.Addr().Is6()}
 }
 
-// compile makes the bundle that seals for c and what is outside it.
-func (c *AcceptedChild) compile(link *Link, outside *Bundle) *Bundle {
-	b := newBundle(c.Peer)
-	b.Headroom, b.Tailroom = room(c.wrapping())
-	l := BundleLayer{Link: link, Mode: c.Mode, Encap: c.Encap, Src: c.Local.Addr(), Dst: c.Remote.Addr()}
+// compile makes the bundle that seals for a and what is outside it.
+func (a *accepted) compile(outside *Bundle) {
+	b := &a.bundle
+	b.Chain = a.Peer
+	b.Headroom, b.Tailroom = room(a.wrapping())
+	a.layer[0] = BundleLayer{Link: a.link, Mode: a.Mode, Encap: a.Encap, Src: a.Local.Addr(), Dst: a.Remote.Addr()}
 	if outside == nil {
-		b.Encap, b.Local, b.Remote = c.Encap, c.Local, c.Remote
-		b.Layers = []BundleLayer{l}
-		return b
+		b.Encap, b.Local, b.Remote = a.Encap, a.Local, a.Remote
+		b.Layers = a.layer[:]
+		return
 	}
-	l.Header = header(c.Mode, c.Encap, c.Local, c.Remote)
+	a.layer[0].Header = header(a.Mode, a.Encap, a.Local, a.Remote)
 	b.Encap, b.Local, b.Remote = outside.Encap, outside.Local, outside.Remote
-	b.Layers = append([]BundleLayer{l}, outside.Layers...)
+	b.Layers = append(a.layer[:1:1], outside.Layers...)
 	b.Headroom += outside.Headroom
 	b.Tailroom += outside.Tailroom
-	return b
 }

@@ -25,35 +25,40 @@ type Link struct {
 
 // A Bundle is a chain compiled for the dataplane. It is immutable but for its
 // counters and the SAs behind its links.
+//
+// A gateway has many, of which every packet may need another: what all packets
+// need comes first, to take few cache lines.
 type Bundle struct {
-	Chain  string        // name, for messages
 	Layers []BundleLayer // innermost first
+
+	// Used counts packets that traffic, not IKE, sent by this bundle. All
+	// bundles of one chain count on the same one. It may be nil.
+	Used *atomic.Uint64
+
+	// MTU is the largest inner packet that needs no fragmentation anywhere.
+	MTU InnerMTU
 
 	// Encap, Local and Remote are for the underlay, which adds the headers of
 	// the outermost layer. Without UDP the ports are zero.
 	Encap         packet.Encap
 	Local, Remote netip.AddrPort
 
-	// MTU is the largest inner packet that needs no fragmentation anywhere.
-	MTU InnerMTU
+	// A packet from Own leaves as one from Lease, and the other way round
+	// inbound. Where Lease is invalid nothing is translated.
+	Own4, Own6, Lease4, Lease6 netip.Addr
 
 	// Headroom and Tailroom are what all layers together may need in front of
 	// and behind an inner packet.
 	Headroom, Tailroom int
 
-	// A packet from Own leaves as one from Lease, and the other way round
-	// inbound. Where Lease is invalid nothing is translated.
-	Own4, Own6, Lease4, Lease6 netip.Addr
-
-	// Used counts packets that traffic, not IKE, sent by this bundle. All
-	// bundles of one chain count on the same one.
-	Used *atomic.Uint64
+	Chain string // name, for messages
 }
 
 // A BundleLayer is one ESP encapsulation.
 type BundleLayer struct {
-	Link *Link
-	Mode esp.Mode
+	Link  *Link
+	Mode  esp.Mode
+	Encap packet.Encap
 
 	// Header is what goes before the ESP packet: an IP header and, with
 	// EncapUDP, a UDP header, with lengths, ID and checksums left to the
@@ -62,7 +67,6 @@ type BundleLayer struct {
 	Header []byte
 
 	Src, Dst netip.Addr // of the outer header
-	Encap    packet.Encap
 }
 
 // Translate is the source address with which a packet from src leaves.

@@ -38,22 +38,22 @@ type Decision struct {
 
 // LayerInfo is what the dataplane needs to deliver what came out of a layer.
 type LayerInfo struct {
+	Link       *Link // for the inbound counters
 	Layer, Via sa.Layer
 	Depth      int // 1 is outermost
 	Mode       esp.Mode
 	Accepted   bool // a peer opened it; else this node did
-	Peer       string
+
+	// A packet to Lease is delivered as one to Own, where Lease is valid.
+	Lease4, Lease6, Own4, Own6 netip.Addr
 
 	// Inner are this node's own addresses inside the layer, if it is not
 	// Accepted. ESP and IKE to one of them go round again.
 	Inner       []netip.Addr
 	HasChildren bool // something is or is being built inside, or came through it
 
-	// A packet to Lease is delivered as one to Own, where Lease is valid.
-	Own4, Own6, Lease4, Lease6 netip.Addr
-
+	Peer              string
 	LocalTS, RemoteTS []policy.Selector
-	Link              *Link // for the inbound counters
 }
 
 // IsInner reports whether a is this node's own address inside the layer.
@@ -113,7 +113,7 @@ func (v *View) Bundle(id sa.Layer) *Bundle {
 		return b
 	}
 	if c := v.accepted.get(id); c != nil && c.Mode == esp.Tunnel {
-		return c.bundle
+		return &c.bundle
 	}
 	return nil
 }
@@ -127,7 +127,7 @@ func (v *View) Listens(a netip.Addr) bool { return v.listens[a] }
 // only when it has to resolve; workers cache the answer per flow.
 func (v *View) Decide(f packet.Flow) Decision {
 	if c := v.accepted.find(f, anyChild); c != nil {
-		return Decision{Verdict: Send, Bundle: c.bundle}
+		return Decision{Verdict: Send, Bundle: &c.bundle}
 	}
 	if v.resolver == nil {
 		return Decision{Verdict: Refused, Drop: packet.NoRule}

@@ -17,13 +17,15 @@ import (
 // Goroutines that hold runs of numbers at the same time send them out of order,
 // which the peer's replay window must allow for; package dataplane has them take
 // turns.
+//
+// What packets need is close together, to take few cache lines.
 type Outbound struct {
-	Counters // what was sent, by plaintext bytes
-	params   Params
-	sealer   *esp.Sealer
-	last     uint64        // the last number it may use
 	next     atomic.Uint64 // the first number not taken, last+1 when there is none
+	Counters               // what was sent, by plaintext bytes
+	last     uint64        // the last number it may use
 	retired  atomic.Bool
+	sealer   esp.Sealer
+	params   Params
 }
 
 // NewOutbound returns the outbound SA that p describes. It keeps neither p.Key
@@ -46,7 +48,7 @@ func NewOutbound(p Params) (*Outbound, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sa: %w", err)
 	}
-	o := &Outbound{params: p.withoutKey(), sealer: s, last: last}
+	o := &Outbound{params: p.withoutKey(), sealer: *s, last: last}
 	o.next.Store(first)
 	return o, nil
 }
@@ -103,6 +105,10 @@ func (o *Outbound) taken() uint64 { return o.next.Load() - max(o.params.FirstSeq
 
 // Last returns the highest number given out, 0 before the first.
 func (o *Outbound) Last() uint64 { return o.next.Load() - 1 }
+
+// Touch brings what Reserve, Add and the burst need into the processor's cache,
+// see [esp.Sealer.Touch].
+func (o *Outbound) Touch() (sum uint64) { return o.next.Load() + o.sealer.Touch() }
 
 // Add turns the window of p, which is the plaintext, into an ESP packet of the
 // SA, in place; b.Run encrypts it. seq comes from Reserve and is used for this

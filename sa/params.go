@@ -19,22 +19,21 @@ const Network Layer = 0
 
 // Params describes an SA to NewInbound and NewOutbound.
 type Params struct {
-	SPI    esp.SPI
-	Suite  esp.Suite
-	Key    []byte `json:"-"` // as long as Suite.KeyLen says, salt last; copied
-	Mode   esp.Mode
-	Encap  packet.Encap
-	Layer  Layer // the layer the SA belongs to
-	Via    Layer // inbound: the layer its packets must arrive through
-	Local  []policy.Selector
-	Remote []policy.Selector
+	SPI      esp.SPI
+	Suite    esp.Suite
+	Mode     esp.Mode
+	Encap    packet.Encap
+	Layer    Layer // the layer the SA belongs to
+	Via      Layer // inbound: the layer its packets must arrive through
+	Lifetime Lifetime
+	Born     time.Time // when Lifetime's times begin
+	Key      []byte    `json:"-"` // as long as Suite.KeyLen says, salt last; copied
+	Local    []policy.Selector
+	Remote   []policy.Selector
 
 	// Window is the size of an inbound SA's replay window in packets, 64 to
 	// 65536. Zero means esp.DefaultWindow.
 	Window int
-
-	Lifetime Lifetime
-	Born     time.Time // when Lifetime's times begin
 
 	// FirstSeq is the first sequence number of an outbound SA. Zero means 1.
 	FirstSeq uint64
