@@ -7,7 +7,7 @@
 // Engine.
 //
 // It implements both roles of IKE_SA_INIT (with COOKIE and INVALID_KE_PAYLOAD),
-// IKE_AUTH with pre-shared keys, configuration payloads, traffic selector
+// IKE_AUTH with pre-shared keys or certificates, configuration payloads, traffic selector
 // narrowing, transport mode, NAT detection, CREATE_CHILD_SA (new children,
 // rekeys of child SAs and of the IKE SA, with the collision rules of RFC 7296,
 // Section 2.8) and INFORMATIONAL (DELETE and liveness checks). The window is
@@ -32,7 +32,11 @@
 // from many addresses of his own, costs him an address for each eighth of the
 // places, and what is authentic is not kept waiting.
 //
-// It does not implement certificates, EAP or IPComp.
+// Each side proves itself in its own way: with a pre-shared key, or with a
+// certificate and a signature (RFC 7427, packages sign and trust). Revocation
+// lists are fetched by the caller, who is asked by an event.
+//
+// It does not implement EAP or IPComp, nor certificates by hash and URL.
 // A peer that offers them is answered without them.
 // Nor does it send NAT keepalives (RFC 3948, Section 4), or rewrite selectors for
 // transport mode through a true NAT (RFC 7296, Section 2.23.1).
