@@ -16,9 +16,11 @@ type childAnswer struct {
 	first    bool   // in IKE_AUTH
 	old      *child // being rekeyed
 	ni, nr   []byte
+	choice   crypt.Choice
 	child    *child
 	keys     childKeys
 	payloads []message.Payload
+	promised bool // the child is made when the additional key exchanges are over
 }
 
 // build makes the child and the payloads of the answer, or says why not.
@@ -52,7 +54,8 @@ func (a *childAnswer) build(e *Engine, sa *ikeSA, ps []message.Payload, now time
 	if no := a.narrow(s, selectors(tsi), selectors(tsr)); no != nil {
 		return no
 	}
-	return a.arm(e, sa, choice, ke, shared)
+	a.choice = choice
+	return a.arm(e, sa, ke, shared, now)
 }
 
 // exchange answers the key exchange, if there is to be one.
@@ -138,29 +141,54 @@ func (a *childAnswer) narrow(s *session, tsi, tsr []policy.Selector) *refusal {
 	return nil
 }
 
-// arm reserves the SPI, derives the keys and writes the answer.
-func (a *childAnswer) arm(e *Engine, sa *ikeSA, choice crypt.Choice, ke *message.KE, shared crypt.Secret) *refusal {
-	keys, err := sa.keys.Child(choice, a.ni, a.nr, shared)
-	if err != nil {
-		return refuse(message.NoProposalChosen, "%v", err)
+// arm reserves the SPI, derives the keys, or has them wait for the additional key
+// exchanges, and writes the answer.
+func (a *childAnswer) arm(e *Engine, sa *ikeSA, ke *message.KE, shared crypt.Secret, now time.Time) (no *refusal) {
+	more := a.choice.More()
+	if len(more) == 0 {
+		if no := a.derive(sa, shared); no != nil {
+			return no
+		}
 	}
-	c := a.child
+	c, err := a.child, error(nil)
 	if c.spiIn, err = e.allocSPI(); err != nil {
 		return refuse(message.NoAdditionalSAs, "%v", err)
 	}
-	a.keys = keysFor(keys, false)
+	var link message.Payload
+	if len(more) > 0 {
+		p := &promise{more: more, secrets: []crypt.Secret{slices.Clone(shared)}, child: a}
+		if link, no = e.promise(sa, p, now); no != nil {
+			p.wipe()
+			e.opt.FreeSPI(c.spiIn)
+			return no
+		}
+		a.promised = true
+	}
 	var ps []message.Payload
 	if c.mode == esp.Transport {
 		ps = append(ps, &message.Notify{Kind: message.UseTransportMode})
 	}
-	ps = append(ps, choice.Answer(spiBytes(c.spiIn)))
+	ps = append(ps, a.choice.Answer(spiBytes(c.spiIn)))
 	if !a.first {
 		ps = append(ps, &message.Nonce{Data: a.nr})
 	}
 	if ke != nil {
 		ps = append(ps, ke)
 	}
+	if link != nil {
+		ps = append(ps, link)
+	}
 	a.payloads = append(ps, tsPayload(false, c.remoteTS), tsPayload(true, c.localTS))
+	return nil
+}
+
+// derive computes the keys from the secrets of all key exchanges.
+func (a *childAnswer) derive(sa *ikeSA, secrets ...crypt.Secret) *refusal {
+	keys, err := sa.keys.Child(a.choice, a.ni, a.nr, secrets[0], secrets[1:]...)
+	if err != nil {
+		return refuse(message.NoProposalChosen, "%v", err)
+	}
+	a.keys = keysFor(keys, false)
 	return nil
 }
 
@@ -202,7 +230,10 @@ func (e *Engine) answerCreate(sa *ikeSA, ps []message.Payload, now time.Time) ([
 	if a.old, no = e.mayReplace(sa, rekey); no != nil {
 		return nil, no
 	}
-	if len(s.children) >= e.opt.MaxChildren {
+	if a.old != nil {
+		e.breakPromises(sa, isReplaced(a.old)) // the peer starts anew
+	}
+	if len(s.children)+len(sa.promises) >= e.opt.MaxChildren {
 		return nil, refuse(message.NoAdditionalSAs, "there are %d child SAs", len(s.children))
 	}
 	var err error
@@ -212,7 +243,11 @@ func (e *Engine) answerCreate(sa *ikeSA, ps []message.Payload, now time.Time) ([
 	if no := a.build(e, sa, ps, now); no != nil {
 		return nil, no
 	}
-	e.answered(s, a)
+	if !a.promised {
+		e.answered(s, a)
+	} else if a.old != nil && a.old.rekey != nil {
+		a.old.rekey.theirs = lower(a.ni, a.nr)
+	}
 	return a.payloads, nil
 }
 
@@ -267,9 +302,10 @@ func (e *Engine) rekeyTarget(s *session, n *message.Notify) (*child, bool) {
 }
 
 // busy reports whether c cannot be rekeyed by the peer now. A rekey of our own
-// that is under way does not count: those may cross (RFC 7296, Section 2.8.1).
+// that is under way does not count: those may cross (RFC 7296, Section 2.8.1),
+// unless its CREATE_CHILD_SA is over (RFC 9370, Section 2.2.4).
 func (c *child) busy() bool {
-	return c.succ != nil || c.state != childUp && c.state != childRekeying
+	return c.succ != nil || c.rekey != nil && c.rekey.follow.active() || c.state != childUp && c.state != childRekeying
 }
 
 func notifySPI(n *message.Notify) esp.SPI {

@@ -184,7 +184,11 @@ func (t *authTask) finish(e *Engine, s *session, ps []message.Payload, now time.
 	if err := s.takeLeases(ps); err != nil {
 		return nil, childKeys{}, &Error{Peer: s.name, Stage: StageAuth, Reason: err.Error(), Notify: message.InternalAddressFailure}
 	}
-	c, keys, err := t.child.finish(e, s.cur, ps, now)
+	c, err := t.child.agree(s, ps, now)
+	var keys childKeys
+	if err == nil {
+		keys, err = t.child.keys(s.cur)
+	}
 	if err != nil {
 		return nil, keys, &Error{Peer: s.name, Stage: StageAuth, Reason: err.Error()}
 	}

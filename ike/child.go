@@ -126,6 +126,9 @@ func (e *Engine) removeChild(s *session, c *child, r removal, now time.Time) {
 		return
 	}
 	s.children = slices.Delete(s.children, i, i+1)
+	for _, sa := range s.sas {
+		e.breakPromises(sa, isReplaced(c))
+	}
 	if r.down {
 		e.cutOff(c.layer, r.reason, now)
 	}

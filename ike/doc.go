@@ -21,7 +21,7 @@
 //
 // Messages that are too long for their path go in fragments (RFC 7383). Hybrid
 // key exchanges, as with ML-KEM, take place in IKE_INTERMEDIATE (RFC 9242, RFC
-// 9370).
+// 9370), those of rekeys in IKE_FOLLOWUP_KE.
 //
 // Nobody can make an Engine remember or say much before he is authenticated: from
 // a number of half-open IKE SAs on, and to a source with several of its own, it

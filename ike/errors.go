@@ -16,6 +16,7 @@ const (
 	StageIntermediate = "IKE_INTERMEDIATE"
 	StageAuth         = "IKE_AUTH"
 	StageCreateChild  = "CREATE_CHILD_SA"
+	StageFollowup     = "IKE_FOLLOWUP_KE"
 )
 
 // An Error says why a session or a child SA did not come to be.

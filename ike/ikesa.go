@@ -41,14 +41,14 @@ type ikeSA struct {
 	lastKind message.ExchangeType
 	resp     [][]byte // the answer to lastReq, in datagrams
 
-	initKey             *initKey // in Engine.inits
-	peerNonce, ownNonce []byte   // of the rekey that made it
-	counted             bool     // in Engine.halfOpen
-	born                time.Time
-	rekeyAt             time.Time
-	hardAt              time.Time
-	dropAt              time.Time // saReplaced: the peer did not delete it in time
-	grave               timer     // saClosed
+	promises []*promise
+	initKey  *initKey // in Engine.inits
+	counted  bool     // in Engine.halfOpen
+	born     time.Time
+	rekeyAt  time.Time
+	hardAt   time.Time
+	dropAt   time.Time // saReplaced: the peer did not delete it in time
+	grave    timer     // saClosed
 }
 
 // own is the SPI that this node chose.
@@ -134,6 +134,7 @@ func (e *Engine) closeSA(sa *ikeSA, now time.Time) {
 	for _, t := range queue {
 		t.dropped(e, sa, now)
 	}
+	e.breakPromises(sa, func(*promise) bool { return true })
 	if sa.sk != nil {
 		sa.keys.Wipe()
 		sa.sk = nil

@@ -51,7 +51,7 @@ func (e *Engine) peerDeletesIKE(sa *ikeSA, reason string, now time.Time) {
 		e.end(s, ending{reason: reason, byPeer: true}, now)
 		return
 	case t != nil && t.passive == sa:
-		t.passive = nil // the peer knows that its own one is redundant
+		t.passive, t.theirs = nil, nil // the peer knows that its own one is redundant
 	}
 	e.closeSA(sa, now)
 }
@@ -92,7 +92,7 @@ func (e *Engine) peerDeletesChild(s *session, c *child, now time.Time) {
 		return
 	}
 	if t, ok := currentTask(s.cur).(*rekeyChild); ok && t.passive == c {
-		if t.passive = nil; t.oldGone {
+		if t.passive, t.theirs = nil, nil; t.oldGone {
 			t.passiveGone = true
 		} else if t.old != nil {
 			t.old.succ = nil

@@ -198,11 +198,9 @@ func TestHybridTampered(t *testing.T) {
 		}
 		f := p.until(message.IKEIntermediate)
 		extra := message.Payload(&message.VendorID{Data: []byte("who reads along")})
-		from, to := p.i, p.r
 		if response {
 			p.hand(f)
-			from, to = p.r, p.i
-			f = flight{from, to, p.r.take()[0]}
+			f = flight{p.r, p.i, p.r.take()[0]}
 		}
 		i := p.i.e.order[0].cur // has the keys of this exchange still
 		forger := must1(crypt.NewSK(i.keys, !response))

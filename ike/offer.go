@@ -59,6 +59,9 @@ type offer struct {
 	create            bool
 	whole             bool // a rekey: the selectors must not be narrowed
 	ke                crypt.KeyExchange
+
+	choice crypt.Choice // of the answer
+	shared crypt.Secret // of its key exchange, if it had one
 }
 
 // prepare reserves the SPI and, for CREATE_CHILD_SA, draws the nonce and, where
@@ -102,6 +105,7 @@ func (o *offer) wipe() {
 		o.ke.Wipe()
 		o.ke = nil
 	}
+	o.shared.Wipe()
 }
 
 // payloads ask for the child.
@@ -120,37 +124,40 @@ func (o *offer) payloads() []message.Payload {
 	return append(ps, tsPayload(false, o.localTS), tsPayload(true, o.remoteTS))
 }
 
-// finish checks the answer and derives the keys (RFC 7296, Sections 1.3.1 and
-// 2.17). On success the SPI belongs to the child.
-func (o *offer) finish(e *Engine, sa *ikeSA, ps []message.Payload, now time.Time) (*child, childKeys, error) {
+// agree checks the answer (RFC 7296, Section 1.3.1) and returns the pair that was
+// agreed on.
+func (o *offer) agree(s *session, ps []message.Payload, now time.Time) (*child, error) {
 	answer, ok := message.Get[*message.SA](ps)
 	tsi, tsr := message.GetTS(ps, false), message.GetTS(ps, true)
 	if !ok || tsi == nil || tsr == nil {
-		return nil, childKeys{}, errors.New("the answer lacks SA, TSi or TSr")
+		return nil, errors.New("the answer lacks SA, TSi or TSr")
 	}
-	choice, err := crypt.Verify(answer, o.proposals, 4)
+	var err error
+	if o.choice, err = crypt.Verify(answer, o.proposals, 4); err != nil {
+		return nil, err
+	}
+	c, err := o.child(o.choice, message.GetNotify(ps, message.UseTransportMode) != nil, now)
 	if err != nil {
-		return nil, childKeys{}, err
+		return nil, err
 	}
-	c, err := o.child(choice, message.GetNotify(ps, message.UseTransportMode) != nil, now)
+	if err := o.narrow(c, s, selectors(tsi), selectors(tsr)); err != nil {
+		return nil, err
+	}
+	o.shared, err = o.exchange(o.choice, ps)
+	return c, err
+}
+
+// keys derives the keys of what agree returned (RFC 7296, Section 2.17), after
+// additional key exchanges with the secrets more. From then on the SPI belongs to
+// the child.
+func (o *offer) keys(sa *ikeSA, more ...crypt.Secret) (childKeys, error) {
+	keys, err := sa.keys.Child(o.choice, o.ni, o.nr, o.shared, more...)
 	if err != nil {
-		return nil, childKeys{}, err
-	}
-	if err := o.narrow(c, sa.sess, selectors(tsi), selectors(tsr)); err != nil {
-		return nil, childKeys{}, err
-	}
-	shared, err := o.exchange(choice, ps)
-	if err != nil {
-		return nil, childKeys{}, err
-	}
-	keys, err := sa.keys.Child(choice, o.ni, o.nr, shared)
-	shared.Wipe()
-	if err != nil {
-		return nil, childKeys{}, err
+		return childKeys{}, err
 	}
 	o.spi = 0
 	o.wipe()
-	return c, keysFor(keys, true), nil
+	return keysFor(keys, true), nil
 }
 
 // child makes the pair that choice agrees on.

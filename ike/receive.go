@@ -120,6 +120,8 @@ func (e *Engine) receiveRequest(sa *ikeSA, d Datagram, h message.Header, now tim
 		e.authRequest(sa, d, ps, now)
 	case message.CreateChildSA:
 		e.createChildRequest(sa, d, ps, now)
+	case message.IKEFollowupKE:
+		e.followupRequest(sa, d, ps, now)
 	case message.Informational:
 		e.informational(sa, d, ps, now)
 	}
@@ -136,7 +138,7 @@ func (sa *ikeSA) takes(kind message.ExchangeType) bool {
 		}
 		return kind == message.IKEAuth && !sa.initiator
 	case saUp, saReplaced:
-		return kind == message.CreateChildSA || kind == message.Informational
+		return kind == message.CreateChildSA || kind == message.IKEFollowupKE || kind == message.Informational
 	}
 	return false
 }

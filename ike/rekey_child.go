@@ -21,6 +21,8 @@ const maxGroupTries = 4
 // The peer may rekey the same child meanwhile. Then passive is the pair it made,
 // and the pair with the lowest of the four nonces is redundant: who made it
 // deletes it, and who made the other one deletes old (RFC 7296, Section 2.8.1).
+// Where additional key exchanges follow there is nothing to delete yet: who has
+// the lowest nonce stops (RFC 9370, Section 2.2.4).
 type rekeyChild struct {
 	old   *child
 	lost  *child // new pair for one that the peer no longer knows
@@ -30,8 +32,11 @@ type rekeyChild struct {
 	tries int
 	later int // how often the peer refused a new pair for now
 
+	follow followup
+	made   *child // the pair that follow is for
+
 	passive     *child
-	theirs      []byte    // lowest nonce of the peer's exchange
+	theirs      []byte    // lowest nonce of the peer's exchange, which may have made nothing yet
 	oldGone     bool      // the peer deleted old meanwhile
 	passiveGone bool      // and the pair it made
 	gone        []esp.SPI // SPIs that the peer deleted and nobody knew
@@ -47,7 +52,13 @@ func lower(a, b []byte) []byte {
 
 func (t *rekeyChild) start(e *Engine, sa *ikeSA, now time.Time) *request {
 	s := sa.sess
+	if t.follow.active() {
+		return t.next(e, sa, now)
+	}
 	if sa != s.cur || s.state != sessionUp {
+		return nil
+	}
+	if t.waitsForPeer(e, sa, now) {
 		return nil
 	}
 	if t.old != nil && (t.old.busy() || !slices.Contains(s.children, t.old)) {
@@ -92,18 +103,37 @@ func (t *rekeyChild) done(e *Engine, sa *ikeSA, ps []message.Payload, err error,
 	if t.old != nil {
 		t.old.rekey = nil
 	}
+	if t.follow.active() {
+		t.followed(e, sa, ps, err, now)
+		return
+	}
 	if n := childError(ps); err == nil && n != nil {
 		t.offer.release(e)
 		t.refused(e, sa, n, now)
 		return
 	}
-	var c *child
-	var keys childKeys
 	if err == nil {
-		c, keys, err = t.offer.finish(e, sa, ps, now)
+		t.made, err = t.offer.agree(s, ps, now)
+	}
+	if err == nil && len(t.offer.choice.More()) > 0 {
+		t.goOn(e, sa, ps, now)
+		return
 	}
 	if err != nil {
 		t.unusable(e, sa, ps)
+		t.failed(e, s, &Error{Peer: s.name, Stage: StageCreateChild, Reason: err.Error()}, now)
+		return
+	}
+	t.complete(e, sa, now)
+}
+
+// complete takes in the pair that all key exchanges were for.
+func (t *rekeyChild) complete(e *Engine, sa *ikeSA, now time.Time) {
+	s, c := sa.sess, t.made
+	keys, err := t.offer.keys(sa, t.follow.secrets...)
+	t.follow.wipe()
+	if err != nil {
+		t.offer.release(e)
 		t.failed(e, s, &Error{Peer: s.name, Stage: StageCreateChild, Reason: err.Error()}, now)
 		return
 	}
@@ -131,22 +161,20 @@ func (t *rekeyChild) install(e *Engine, s *session, c *child, keys childKeys, no
 		t.installNew(e, s, c, keys, now)
 		return
 	}
-	if t.passive != nil && bytes.Compare(lower(t.offer.ni, t.offer.nr), t.theirs) < 0 {
+	if t.loses() {
 		// Ours is redundant: never sent on, kept inbound until it is deleted.
 		e.replaceChild(s, old, c, keys, false)
 		c.state, c.rekeyAt = childRedundant, time.Time{}
-		if !t.oldGone {
-			old.state = childReplaced
-		}
+		t.settle(e, s, now)
 		e.enqueue(s.cur, &deleteChild{c: c, reason: "redundant"}, now)
 		return
 	}
 	e.replaceChild(s, old, c, keys, true)
 	old.succ = c
-	if p := t.passive; p != nil {
-		p.sending = false
-		p.state, p.rekeyAt, p.removeAt = childRedundant, time.Time{}, now.Add(redundantTime)
+	if t.passive != nil {
+		t.passive.sending = false
 	}
+	t.won(e, s, now)
 	if t.oldGone {
 		e.linger(old, now)
 		return
@@ -175,7 +203,7 @@ func (t *rekeyChild) refused(e *Engine, sa *ikeSA, n *message.Notify, now time.T
 	switch n.Kind {
 	case message.InvalidKEPayload:
 		if g, ok := groupOf(n); ok && offersGroup(s.esp, g) && t.tries < maxGroupTries && g != t.group &&
-			t.passive == nil && !t.oldGone {
+			t.theirs == nil && !t.oldGone {
 			t.group = g
 			if t.old != nil {
 				t.old.state = childUp
@@ -188,7 +216,7 @@ func (t *rekeyChild) refused(e *Engine, sa *ikeSA, n *message.Notify, now time.T
 			return
 		}
 	case message.ChildSANotFound:
-		if t.old != nil && t.passive == nil && !t.oldGone && s.state == sessionUp {
+		if t.old != nil && t.theirs == nil && !t.oldGone && s.state == sessionUp {
 			t.recreate(e, s, now)
 			return
 		}
@@ -285,6 +313,7 @@ func (t *rekeyChild) settle(e *Engine, s *session, now time.Time) {
 
 func (t *rekeyChild) dropped(e *Engine, sa *ikeSA, now time.Time) {
 	t.offer.release(e)
+	t.follow.wipe()
 	if t.old != nil {
 		t.old.rekey = nil
 		if t.old.state == childRekeying {

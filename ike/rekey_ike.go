@@ -1,7 +1,6 @@
 package ike
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -15,7 +14,9 @@ import (
 // SAs belong to the session, so nothing needs to be inherited.
 //
 // If the peer rekeys too, passive is the IKE SA it made; the one with the lowest
-// of the four nonces is redundant (RFC 7296, Section 2.8.1).
+// of the four nonces is redundant (RFC 7296, Section 2.8.1). Where additional key
+// exchanges follow there is no IKE SA yet: who has the lowest nonce stops (RFC
+// 9370, Section 2.2.4).
 type rekeyIKE struct {
 	spi   message.SPI
 	ni    []byte
@@ -23,8 +24,15 @@ type rekeyIKE struct {
 	group message.DHGroup
 	tries int
 
+	// Of the answer.
+	choice crypt.Choice
+	spiR   message.SPI
+	nr     []byte
+	shared crypt.Secret
+	follow followup
+
 	passive *ikeSA
-	theirs  []byte
+	theirs  []byte // lowest nonce of the peer's exchange, which may have made nothing yet
 }
 
 // rekeyingIKE reports whether this node's rekey of the IKE SA is under way.
@@ -38,7 +46,14 @@ func (s *session) rekeyingIKE() bool {
 
 func (t *rekeyIKE) start(e *Engine, sa *ikeSA, now time.Time) *request {
 	s := sa.sess
+	if t.follow.active() {
+		return t.next(e, sa, now)
+	}
 	if sa != s.cur || sa.state != saUp || s.state != sessionUp {
+		return nil
+	}
+	if len(sa.promises) > 0 { // the peer is making SAs, of which this must not be one
+		sa.rekeyAt = e.retryTime(now)
 		return nil
 	}
 	if t.group == message.DHNone {
@@ -76,6 +91,8 @@ func (t *rekeyIKE) release(*Engine) {
 		t.ke.Wipe()
 		t.ke = nil
 	}
+	t.shared.Wipe()
+	t.follow.wipe()
 }
 
 func ikeSPIBytes(spi message.SPI) []byte {
@@ -101,65 +118,81 @@ func ikeSPIOf(c crypt.Choice) (message.SPI, error) {
 }
 
 func (t *rekeyIKE) done(e *Engine, sa *ikeSA, ps []message.Payload, err error, now time.Time) {
-	s := sa.sess
-	defer t.release(e)
+	if t.follow.active() {
+		t.followed(e, sa, ps, err, now)
+		return
+	}
 	if n := childError(ps); err == nil && n != nil {
+		t.release(e)
 		t.refused(e, sa, n, now)
 		return
 	}
+	if err == nil {
+		err = t.agree(sa, ps)
+	}
+	if err == nil && len(t.choice.More()) > 0 {
+		t.goOn(e, sa, ps, now)
+		return
+	}
+	t.complete(e, sa, err, now)
+}
+
+// complete takes in the IKE SA that all key exchanges were for, unless err says
+// what went wrong with them.
+func (t *rekeyIKE) complete(e *Engine, sa *ikeSA, err error, now time.Time) {
+	defer t.release(e)
+	s := sa.sess
 	var fresh *ikeSA
 	if err == nil {
-		fresh, err = t.finish(e, sa, ps, now)
+		fresh, err = t.make(e, sa, now)
 	}
 	if err != nil {
 		e.opt.Log.Error("ike: IKE SA not rekeyed", "session", s.label(), "err", err)
 		t.settle(e, sa, now)
 		return
 	}
-	if t.passive != nil && bytes.Compare(lower(t.ni, fresh.peerNonce), t.theirs) < 0 {
+	if t.loses() {
 		fresh.state = saReplaced // redundant: its initiator, we, deletes it
-		e.adopt(s, sa, t.passive, now)
-		sa.dropAt = now.Add(redundantTime)
+		t.settle(e, sa, now)
 		e.enqueue(fresh, &deleteIKE{}, now)
 		return
 	}
+	t.won(e, sa, now)
 	e.adopt(s, sa, fresh, now)
-	if p := t.passive; p != nil {
-		p.state, p.dropAt = saReplaced, now.Add(redundantTime)
-	}
 	e.enqueue(sa, &deleteIKE{}, now)
 }
 
-// finish makes the new IKE SA of the answer.
-func (t *rekeyIKE) finish(e *Engine, sa *ikeSA, ps []message.Payload, now time.Time) (*ikeSA, error) {
+// agree checks the answer and finishes its key exchange.
+func (t *rekeyIKE) agree(sa *ikeSA, ps []message.Payload) error {
 	in, err := readInit(&message.Message{Payloads: ps})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	s := sa.sess
-	choice, err := crypt.Verify(in.sa, s.ike, message.SPILen)
+	if t.choice, err = crypt.Verify(in.sa, sa.sess.ike, message.SPILen); err != nil {
+		return err
+	}
+	if t.spiR, err = ikeSPIOf(t.choice); err != nil {
+		return err
+	}
+	if t.choice.DH != t.group || in.ke.Group != t.group {
+		return fmt.Errorf("its answer mixes the groups %v, %v and %v", t.group, t.choice.DH, in.ke.Group)
+	}
+	t.nr = slices.Clone(in.nonce)
+	t.shared, err = t.ke.Finish(in.ke.Data)
+	return err
+}
+
+// make derives the keys of the new IKE SA.
+func (t *rekeyIKE) make(e *Engine, sa *ikeSA, now time.Time) (*ikeSA, error) {
+	keys, err := sa.keys.Rekey(t.choice, crypt.KeyInput{
+		Ni: t.ni, Nr: t.nr, SPIi: t.spi, SPIr: t.spiR, Shared: t.shared, More: t.follow.secrets,
+	})
 	if err != nil {
 		return nil, err
 	}
-	spiR, err := ikeSPIOf(choice)
-	if err != nil {
-		return nil, err
-	}
-	if choice.DH != t.group || in.ke.Group != t.group {
-		return nil, fmt.Errorf("its answer mixes the groups %v, %v and %v", t.group, choice.DH, in.ke.Group)
-	}
-	shared, err := t.ke.Finish(in.ke.Data)
-	if err != nil {
-		return nil, err
-	}
-	defer shared.Wipe()
-	keys, err := sa.keys.Rekey(choice, crypt.KeyInput{Ni: t.ni, Nr: in.nonce, SPIi: t.spi, SPIr: spiR, Shared: shared})
-	if err != nil {
-		return nil, err
-	}
-	fresh := e.newSA(s, true, t.spi, now)
-	fresh.spiR, fresh.state, fresh.peerNonce = spiR, saUp, slices.Clone(in.nonce)
-	if err := fresh.setKeys(choice, keys); err != nil {
+	fresh := e.newSA(sa.sess, true, t.spi, now)
+	fresh.spiR, fresh.state = t.spiR, saUp
+	if err := fresh.setKeys(t.choice, keys); err != nil {
 		e.closeSA(fresh, now)
 		return nil, err
 	}
@@ -178,12 +211,13 @@ func (e *Engine) adopt(s *session, old, fresh *ikeSA, now time.Time) {
 	old.rekeyAt, old.hardAt = time.Time{}, time.Time{}
 	queue := slices.DeleteFunc(old.queue, func(t task) bool { _, again := t.(*rekeyIKE); return again })
 	fresh.queue, old.queue = append(fresh.queue, queue...), nil
+	e.breakPromises(old, func(*promise) bool { return true })
 	e.emit(SessionRekeyed{ID: s.id, SPIi: uint64(fresh.spiI), SPIr: uint64(fresh.spiR)})
 	e.run(fresh, now)
 }
 
 func (t *rekeyIKE) refused(e *Engine, sa *ikeSA, n *message.Notify, now time.Time) {
-	if n.Kind == message.InvalidKEPayload && t.passive == nil && t.tries < maxGroupTries {
+	if n.Kind == message.InvalidKEPayload && t.theirs == nil && t.tries < maxGroupTries {
 		if g, ok := groupOf(n); ok && offersGroup(sa.sess.ike, g) && g != t.group {
 			sa.queue = append([]task{&rekeyIKE{group: g, tries: t.tries}}, sa.queue...)
 			return
@@ -216,8 +250,8 @@ const maxIKESAs = 8
 func (e *Engine) answerRekeyIKE(sa *ikeSA, want *message.SA, ni []byte, ps []message.Payload, now time.Time) ([]message.Payload, *refusal) {
 	s := sa.sess
 	mine, _ := currentTask(sa).(*rekeyIKE)
-	if s.childBusy() || mine != nil && mine.passive != nil || sa != s.cur {
-		return nil, refuse(message.TemporaryFailure, "child SAs are being made or deleted")
+	if s.childBusy() || mine != nil && (mine.passive != nil || mine.follow.active()) || sa != s.cur {
+		return nil, refuse(message.TemporaryFailure, "SAs are being made or deleted")
 	}
 	if len(s.sas) >= maxIKESAs {
 		return nil, refuse(message.TemporaryFailure, "earlier IKE SAs are not deleted yet")
@@ -238,49 +272,78 @@ func (e *Engine) answerRekeyIKE(sa *ikeSA, want *message.SA, ni []byte, ps []mes
 		n := invalidKE(choice.DH)
 		return nil, &refusal{notify: n.Kind, data: n.Data, reason: "key exchange is for " + in.ke.Group.String()}
 	}
-	fresh, resp, no := e.passiveRekey(sa, choice, in, spiI, now)
+	e.breakPromises(sa, func(p *promise) bool { return p.rekey != nil }) // the peer starts anew
+	a := &ikeAnswer{choice: choice, spiI: spiI, ni: slices.Clone(ni)}
+	return a.build(e, sa, in.ke, now)
+}
+
+// An ikeAnswer is an IKE SA that the peer asks for, to replace the one in use.
+type ikeAnswer struct {
+	choice    crypt.Choice
+	spiI, spi message.SPI
+	ni, nr    []byte
+}
+
+// build makes the IKE SA, or promises it, and writes the answer.
+func (a *ikeAnswer) build(e *Engine, sa *ikeSA, ke *message.KE, now time.Time) ([]message.Payload, *refusal) {
+	public, shared, err := crypt.Respond(a.choice.DH, e.opt.Rand, ke.Data)
+	if err != nil {
+		return nil, refuse(message.InvalidSyntax, "%v", err)
+	}
+	defer shared.Wipe()
+	if a.spi, err = e.newSPI(); err != nil {
+		return nil, refuse(message.TemporaryFailure, "%v", err)
+	}
+	if a.nr, err = e.random(nonceLen); err != nil {
+		return nil, refuse(message.TemporaryFailure, "%v", err)
+	}
+	resp := []message.Payload{
+		a.choice.Answer(ikeSPIBytes(a.spi)),
+		&message.Nonce{Data: a.nr},
+		&message.KE{Group: a.choice.DH, Data: public},
+	}
+	low := lower(a.ni, a.nr)
+	if more := a.choice.More(); len(more) > 0 {
+		link, no := e.promise(sa, &promise{more: more, secrets: []crypt.Secret{slices.Clone(shared)}, rekey: a}, now)
+		if mine, ok := currentTask(sa).(*rekeyIKE); ok && no == nil {
+			mine.theirs = low
+		}
+		return append(resp, link), no
+	}
+	fresh, no := a.derive(e, sa, now, shared)
 	if no != nil {
 		return nil, no
 	}
-	if mine != nil {
-		mine.passive, mine.theirs = fresh, lower(ni, fresh.ownNonce)
-		return resp, nil
-	}
-	e.adopt(s, sa, fresh, now)
-	sa.dropAt = now.Add(redundantTime)
+	e.answeredIKE(sa, fresh, low, now)
 	return resp, nil
 }
 
-// passiveRekey makes the IKE SA that the peer asked for, and the answer.
-func (e *Engine) passiveRekey(sa *ikeSA, choice crypt.Choice, in initPayloads, spiI message.SPI, now time.Time) (*ikeSA, []message.Payload, *refusal) {
-	public, shared, err := crypt.Respond(choice.DH, e.opt.Rand, in.ke.Data)
+// derive computes the keys from the secrets of all key exchanges.
+func (a *ikeAnswer) derive(e *Engine, sa *ikeSA, now time.Time, secrets ...crypt.Secret) (*ikeSA, *refusal) {
+	keys, err := sa.keys.Rekey(a.choice, crypt.KeyInput{
+		Ni: a.ni, Nr: a.nr, SPIi: a.spiI, SPIr: a.spi, Shared: secrets[0], More: secrets[1:],
+	})
 	if err != nil {
-		return nil, nil, refuse(message.InvalidSyntax, "%v", err)
+		return nil, refuse(message.NoProposalChosen, "%v", err)
 	}
-	defer shared.Wipe()
-	spi, err := e.newSPI()
-	if err != nil {
-		return nil, nil, refuse(message.TemporaryFailure, "%v", err)
-	}
-	nr, err := e.random(nonceLen)
-	if err != nil {
-		return nil, nil, refuse(message.TemporaryFailure, "%v", err)
-	}
-	keys, err := sa.keys.Rekey(choice, crypt.KeyInput{Ni: in.nonce, Nr: nr, SPIi: spiI, SPIr: spi, Shared: shared})
-	if err != nil {
-		return nil, nil, refuse(message.NoProposalChosen, "%v", err)
-	}
-	fresh := e.newSA(sa.sess, false, spi, now)
-	fresh.spiI, fresh.state, fresh.ownNonce = spiI, saUp, nr
-	if err := fresh.setKeys(choice, keys); err != nil {
+	fresh := e.newSA(sa.sess, false, a.spi, now)
+	fresh.spiI, fresh.state = a.spiI, saUp
+	if err := fresh.setKeys(a.choice, keys); err != nil {
 		e.closeSA(fresh, now)
-		return nil, nil, refuse(message.NoProposalChosen, "%v", err)
+		return nil, refuse(message.NoProposalChosen, "%v", err)
 	}
-	return fresh, []message.Payload{
-		choice.Answer(ikeSPIBytes(spi)),
-		&message.Nonce{Data: nr},
-		&message.KE{Group: choice.DH, Data: public},
-	}, nil
+	return fresh, nil
+}
+
+// answeredIKE takes in the IKE SA that the peer asked for in place of sa. Low is
+// the lowest nonce of the exchange.
+func (e *Engine) answeredIKE(sa, fresh *ikeSA, low []byte, now time.Time) {
+	if mine, ok := currentTask(sa).(*rekeyIKE); ok {
+		mine.passive, mine.theirs = fresh, low
+		return
+	}
+	e.adopt(sa.sess, sa, fresh, now)
+	sa.dropAt = now.Add(redundantTime)
 }
 
 // currentTask is the task whose request is under way on sa, or nil.

@@ -115,7 +115,7 @@ func (s *session) replaces() bool {
 		case *rekeyChild, *rekeyIKE:
 			return true
 		}
-		if sa != s.cur {
+		if sa != s.cur || len(sa.promises) > 0 {
 			return true
 		}
 	}

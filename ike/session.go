@@ -57,6 +57,7 @@ type session struct {
 	sas       []*ikeSA
 	children  []*child
 	postponed []postponed
+	stateLost int // how often in a row the peer answered STATE_NOT_FOUND
 
 	lease4, lease6 netip.Addr
 	established    time.Time
@@ -128,7 +129,7 @@ func (e *Engine) arm(s *session) {
 		at = earliest(at, s.wait.by)
 	}
 	for _, sa := range s.sas {
-		at = earliest(at, sa.rekeyAt, sa.hardAt, sa.dropAt, sa.reassemblyUntil())
+		at = earliest(at, sa.rekeyAt, sa.hardAt, sa.dropAt, sa.reassemblyUntil(), sa.promiseUntil())
 		if sa.out != nil {
 			at = earliest(at, sa.out.next)
 		}
@@ -179,6 +180,7 @@ func (e *Engine) tickSession(s *session, now time.Time) {
 func (e *Engine) tickSA(sa *ikeSA, now time.Time) {
 	e.retransmit(sa, now)
 	sa.expireReassembly(now)
+	e.breakPromises(sa, func(p *promise) bool { return due(p.until, now) })
 	s := sa.sess
 	switch {
 	case sa.state == saClosed:
