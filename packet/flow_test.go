@@ -149,6 +149,18 @@ func compareParse(t *testing.T, b []byte) {
 	}
 }
 
+// TestParseLengths: at every length that an IPv4 header can name, with bytes
+// behind it.
+func TestParseLengths(t *testing.T) {
+	for _, proto := range []uint8{ProtoUDP, ProtoTCP, ProtoESP} {
+		ip := ipPacket(addr4a, addr4b, proto, make([]byte, 20))
+		for total := range 50 {
+			compareParse(t, edit(ip, 3, uint8(total)))
+			compareParse(t, ip[:min(total, len(ip))])
+		}
+	}
+}
+
 func compareV4(t *testing.T, b []byte, flow Flow, info Info) {
 	var ip layers.IPv4
 	if err := ip.DecodeFromBytes(b[:info.TotalLen], gopacket.NilDecodeFeedback); err != nil {
