@@ -5,6 +5,7 @@ import (
 
 	"warren/nest"
 	"warren/packet"
+	"warren/sa"
 	"warren/tun"
 	"warren/underlay"
 )
@@ -28,12 +29,14 @@ type egress struct {
 	sealer  sealer
 	split   packet.Splitter
 	plans   []nest.Decision // about the packets of the batch
-	touched uint64
-	slots   slots        // for what super-packets are split into
-	spare   packet.Batch // for fragments
-	used    int          // of spare
-	out     packet.Batch // what goes to the underlay, in order
-	run     struct {     // the tail of out that is sealed together
+	links   []*nest.Link    // of the bundles in plans
+	outs    []*sa.Outbound  // of links
+	touched uint64          // means nothing
+	slots   slots           // for what super-packets are split into
+	spare   packet.Batch    // for fragments
+	used    int             // of spare
+	out     packet.Batch    // what goes to the underlay, in order
+	run     struct {        // the tail of out that is sealed together
 		from   int
 		bundle *nest.Bundle
 	}
@@ -88,24 +91,36 @@ func (e *egress) plan(v *published, b packet.Batch) {
 		classify(p)
 		e.plans = append(e.plans, e.decide(v, p))
 	}
-	var last *nest.Bundle
-	for i := range e.plans {
-		if b := e.plans[i].Bundle; b != nil && b != last {
-			last = b
-			e.touched += touch(b)
-		}
-	}
+	e.touch()
 }
 
-// touch brings what sealing needs into the processor's cache. The sum means
-// nothing.
-func touch(b *nest.Bundle) (sum uint64) {
-	for i := range b.Layers {
-		if out := b.Layers[i].Link.Out.Load(); out != nil {
-			sum += out.Touch()
+// touch brings what sealing needs into the processor's cache, a step for all
+// bundles at a time, since no step can begin before the one before it has ended.
+func (e *egress) touch() {
+	var last *nest.Bundle
+	for i := range e.plans {
+		b := e.plans[i].Bundle
+		if b == nil || b == last {
+			continue
+		}
+		last = b
+		for j := range b.Layers {
+			e.links = append(e.links, b.Layers[j].Link)
 		}
 	}
-	return sum
+	for _, l := range e.links {
+		if out := l.Out.Load(); out != nil {
+			e.outs = append(e.outs, out)
+		}
+	}
+	for _, out := range e.outs {
+		e.touched += out.Last()
+	}
+	for _, out := range e.outs {
+		e.touched += out.Touch()
+	}
+	clear(e.outs) // an SA that goes is not kept here, nor its key
+	e.links, e.outs = e.links[:0], e.outs[:0]
 }
 
 // arrived counts a packet from the TUN.
