@@ -18,6 +18,10 @@ type Backend interface {
 	// Down takes a chain down, innermost layer first, and returns when it is.
 	Down(ctx context.Context, chain string, progress func(Event)) error
 
+	// Rekey replaces the SAs of every layer of a chain, or of every chain with the
+	// name "all", and returns when it has.
+	Rekey(ctx context.Context, chain string, progress func(Event)) error
+
 	SAs() []SA
 	IKE() []IKE
 	Rules() []Rule

@@ -83,6 +83,11 @@ func (c *Client) Down(ctx context.Context, chain string, progress func(Event)) e
 	return c.act(ctx, "down", chain, progress)
 }
 
+// Rekey replaces the SAs of a chain, or of all of them, and returns when it has.
+func (c *Client) Rekey(ctx context.Context, chain string, progress func(Event)) error {
+	return c.act(ctx, "rekey", chain, progress)
+}
+
 // Events calls each for every event until ctx ends, the daemon stops, or each
 // returns an error. With all, the remembered ones come first. It returns nil
 // when the daemon ended the stream.

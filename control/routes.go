@@ -22,6 +22,7 @@ func routes(b Backend) http.Handler {
 	mux.HandleFunc("GET /v1/events", func(w http.ResponseWriter, r *http.Request) { streamEvents(w, r, b) })
 	mux.HandleFunc("POST /v1/up", func(w http.ResponseWriter, r *http.Request) { streamAction(w, r, b.Up) })
 	mux.HandleFunc("POST /v1/down", func(w http.ResponseWriter, r *http.Request) { streamAction(w, r, b.Down) })
+	mux.HandleFunc("POST /v1/rekey", func(w http.ResponseWriter, r *http.Request) { streamAction(w, r, b.Rekey) })
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusNotFound, failure{"no such request: " + r.Method + " " + r.URL.Path})
 	})
@@ -45,7 +46,7 @@ func streamEvents(w http.ResponseWriter, r *http.Request, b Backend) {
 	}
 }
 
-// A step is one line of the answer to up and down: an event, or the end.
+// A step is one line of the answer to up, down and rekey: an event, or the end.
 type step struct {
 	Event *Event `json:"event,omitempty"`
 	Done  bool   `json:"done,omitempty"`
@@ -54,7 +55,7 @@ type step struct {
 
 type action func(ctx context.Context, chain string, progress func(Event)) error
 
-// streamAction performs up or down and sends each step of it as a line.
+// streamAction performs up, down or rekey and sends each step of it as a line.
 func streamAction(w http.ResponseWriter, r *http.Request, do action) {
 	chain := r.URL.Query().Get("chain")
 	if chain == "" {

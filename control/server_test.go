@@ -91,6 +91,19 @@ func TestUp(t *testing.T) {
 	}
 }
 
+func TestRekey(t *testing.T) {
+	f := newFake()
+	_, c := serve(t, f)
+	var got []Event
+	if err := c.Rekey(t.Context(), "web", func(e Event) { got = append(got, e) }); err != nil || len(got) != 1 || got[0].Chain != "web" {
+		t.Errorf("Rekey = %v with %+v", err, got)
+	}
+	f.fail = errors.New("layer 1 (sg1) went down")
+	if err := c.Rekey(t.Context(), "web", nil); err == nil || err.Error() != f.fail.Error() {
+		t.Errorf("Rekey = %v, want %v", err, f.fail)
+	}
+}
+
 // TestUpCancelled: the user's Ctrl-C ends the request at both ends.
 func TestUpCancelled(t *testing.T) {
 	f := newFake()

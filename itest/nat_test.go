@@ -67,3 +67,32 @@ func (w *world) masquerade(device string) {
 		"add rule ip nat post oifname "+device+" udp sport { 500, 4500 } masquerade to :20000-30000 random")
 	must(w.t, err)
 }
+
+// TestRekeyCommand replaces the SAs of a whole chain under a ping, without losing
+// any.
+func TestRekeyCommand(t *testing.T) {
+	w := newWorld(t, 3)
+	w.gateways(3)
+	w.start(w.Receiver, w.ReceiverConfig())
+	alice := w.start(w.Sender, w.SenderConfig(3, true))
+	if out, err := alice.Command(w.ctx, "rekey", "web"); err == nil {
+		t.Errorf("rekey of a chain that is down succeeds: %s", out)
+	}
+	w.pings(2)
+	before := chainOf(w, alice)
+	ping, err := w.Sender.StartPing("ping-rekeyed", w.ReceiverAddr, 20*time.Millisecond)
+	must(t, err)
+	w.command(alice, "rekey", "web")
+	after := chainOf(w, alice)
+	w.pings(5)
+	st, err := ping.Stop()
+	must(t, err)
+	if st.Lost() != 0 {
+		t.Errorf("%d of %d pings were lost", st.Lost(), st.Sent)
+	}
+	for i, l := range after.Layers {
+		if old := before.Layers[i]; l.SPIIn == old.SPIIn || l.SPIOut == old.SPIOut || l.Rekeys != old.Rekeys+1 {
+			t.Errorf("layer %d is %+v, was %+v", l.Layer, l, old)
+		}
+	}
+}

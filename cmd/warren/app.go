@@ -103,7 +103,7 @@ func (a *app) root() *cobra.Command {
 	flags.StringVar(&a.socket, "socket", "", "control socket `PATH` (default: the config's, or the only one in "+socketDir+")")
 	flags.StringVarP(&a.output, "output", "o", "text", "`text` or json")
 	root.AddCommand(a.runCommand(), a.checkCommand(), a.explainCommand(), a.statusCommand(), a.upCommand(),
-		a.downCommand(), a.showCommand(), a.eventsCommand(), a.doctorCommand(), a.versionCommand())
+		a.downCommand(), a.rekeyCommand(), a.topCommand(), a.showCommand(), a.eventsCommand(), a.doctorCommand(), a.versionCommand())
 	return root
 }
 
@@ -125,6 +125,9 @@ func (a *app) printJSON(v any) error {
 	enc.SetIndent("", "  ")
 	return enc.Encode(v)
 }
+
+// printLine prints v for machines, in one line.
+func (a *app) printLine(v any) error { return json.NewEncoder(a.out).Encode(v) }
 
 func (a *app) printf(format string, args ...any) { fmt.Fprintf(a.out, format, args...) }
 

@@ -46,6 +46,11 @@ func (d *fakeDaemon) Down(_ context.Context, chain string, progress func(control
 	return d.fail
 }
 
+func (d *fakeDaemon) Rekey(_ context.Context, chain string, progress func(control.Event)) error {
+	progress(control.Event{Kind: control.EventRekey, Layer: 1, Peer: "sg1", Mode: "tunnel", State: "up", SPIIn: "0x1", SPIOut: "0x2"})
+	return d.fail
+}
+
 // daemon serves d and returns a function that runs the command against it.
 func daemon(t *testing.T, d control.Backend) func(args ...string) (code int, out, err string) {
 	t.Helper()

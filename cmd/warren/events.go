@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -67,7 +66,7 @@ func (a *app) follow(ctx context.Context, c *control.Client, all bool, since uin
 
 func (a *app) printEvent(e control.Event) error {
 	if a.json() {
-		return json.NewEncoder(a.out).Encode(e)
+		return a.printLine(e)
 	}
 	_, err := fmt.Fprintf(a.out, "%5d  %s  %s\n", e.Seq, e.Time.Local().Format("15:04:05.000"), eventText(e))
 	return err

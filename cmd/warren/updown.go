@@ -17,8 +17,22 @@ func (a *app) upCommand() *cobra.Command {
 		Use:   "up CHAIN|all",
 		Short: "Build a chain, outermost tunnel first",
 		Args:  exactly("CHAIN|all"),
+
+		ValidArgsFunction: a.completeChain,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.act(cmd.Context(), "up", args[0], func(c *control.Client) chainAction { return c.Up })
+		},
+	}
+}
+
+func (a *app) rekeyCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:               "rekey CHAIN|all",
+		Short:             "Replace the SAs of a chain, layer by layer, without losing a packet",
+		Args:              exactly("CHAIN|all"),
+		ValidArgsFunction: a.completeChain,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.act(cmd.Context(), "rekey", args[0], func(c *control.Client) chainAction { return c.Rekey })
 		},
 	}
 }
@@ -28,6 +42,8 @@ func (a *app) downCommand() *cobra.Command {
 		Use:   "down CHAIN|all",
 		Short: "Take a chain down, innermost layer first",
 		Args:  exactly("CHAIN|all"),
+
+		ValidArgsFunction: a.completeChain,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.act(cmd.Context(), "down", args[0], func(c *control.Client) chainAction { return c.Down })
 		},
