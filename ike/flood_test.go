@@ -18,7 +18,6 @@ import (
 type spoofer struct {
 	t    testing.TB
 	d    Datagram
-	spi  int // where they are in the message
 	last uint64
 }
 
