@@ -16,6 +16,10 @@
 // for AES-GCM, one call a burst. Where the CPU lacks AES or AVX, such a build
 // falls back to the standard library; [Backend] says which it is.
 //
+// Callers own the keys they pass in. Expanded ones are dropped with the last
+// reference to their SA: libipsec-mb's are cleared then, by the garbage
+// collector's time, those of the standard library cannot be.
+//
 // Sequence counters, lifetimes and the SPI table live in package sa, which calls
 // this one. A [Sealer] or an [Opener] may be used by several goroutines at a
 // time, each with its own packets and burst; a burst and a [Window] by one at a

@@ -7,6 +7,7 @@ import (
 	"crypto/cipher"
 	"encoding/binary"
 	"errors"
+	"math/rand/v2"
 	"runtime"
 	"slices"
 	"strings"
@@ -176,6 +177,57 @@ func FuzzBackends(f *testing.F) {
 			t.Fatalf("an intact packet comes out as %x, %v", packets[0].Bytes(), packets[0].Drop)
 		}
 	})
+}
+
+// TestBackendsAgree takes the same packets, of all sizes and SAs in any order and
+// some of them forged, through bursts of both.
+func TestBackendsAgree(t *testing.T) {
+	type pair struct {
+		sealers [2]*Sealer
+		openers [2]*Opener
+	}
+	var pairs []pair
+	for _, s := range suites[:6] {
+		var x pair
+		x.sealers, x.openers = bothPairs(t, s, testKey(s))
+		pairs = append(pairs, x)
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 200 {
+		n := 1 + rng.IntN(3*BurstLen)
+		all := make([][2]*packet.Packet, n)
+		which := make([]int, n)
+		var seal [2]SealBurst
+		for i := range all {
+			which[i] = rng.IntN(len(pairs))
+			data := plaintext(rng.IntN(1500))
+			for k := range 2 {
+				all[i][k] = newPacket(data)
+				pairs[which[i]].sealers[k].Add(&seal[k], all[i][k], testSPI, uint64(i+1), packet.ProtoIPv4)
+			}
+		}
+		var open [2]OpenBurst
+		for k := range 2 {
+			seal[k].Run()
+		}
+		for i, both := range all {
+			same(t, both)
+			at, flip := rng.IntN(both[0].Len()), byte(rng.IntN(3)/2)
+			for k, p := range both {
+				p.Bytes()[at] ^= flip
+				pairs[which[i]].openers[k].Add(&open[k], p, uint64(i+1))
+			}
+		}
+		for k := range 2 {
+			open[k].Run()
+		}
+		for i, both := range all {
+			for k, p := range both {
+				pairs[which[i]].openers[k].Finish(p)
+			}
+			same(t, both)
+		}
+	}
 }
 
 // same compares what two backends made of one packet.
