@@ -53,7 +53,7 @@ func (c crossing) run(t *testing.T) {
 
 // orders goes through the orders of delivery, depth first.
 func (c crossing) orders(t *testing.T, role string, low int) {
-	limit := 120
+	limit := 30
 	if *exhaustive {
 		limit = 1 << 20
 	}
