@@ -134,7 +134,7 @@ func bothPairs(t testing.TB, s Suite, key []byte) (sealers [2]*Sealer, openers [
 	}
 	salt := aeadSalt{salt: [saltLen]byte(key[n:]), esn: s.ESN}
 	for i, x := range []transform{&goAEAD{salt, aead}, m.newGCM(key[:n], salt)} {
-		sealers[i], openers[i] = &Sealer{x, s.ESN}, &Opener{x}
+		sealers[i], openers[i] = &Sealer{x, x.keys(), s.ESN}, &Opener{x, x.keys()}
 	}
 	return sealers, openers
 }
