@@ -80,11 +80,6 @@ func (sock *socket) setup(fd int, s spec) error {
 			return s.explain("set options of", err)
 		}
 	}
-	if sock.v6 && s.role != roleESP { // raw sockets have one family anyway
-		if err := unix.SetsockoptInt(fd, level, unix.IPV6_V6ONLY, 1); err != nil {
-			return s.explain("set options of", err)
-		}
-	}
 	if s.mark != 0 {
 		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_MARK, int(s.mark)); err != nil {
 			return s.explain("mark", err)
