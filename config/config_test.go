@@ -174,6 +174,7 @@ func TestProblems(t *testing.T) {
 		"certificate":            {"psk_file: outer.psk}", "psk_file: outer.psk, cert: a.crt}", "a.crt", "a.crt: cannot read it: no such file", "in PEM or DER"},
 		"distinguished name":     {"id: alice.example", `id: "XX=alice"`, `"XX=alice"`, "no attribute type", "write a name"},
 		"proposal":               {"esp: [aes128gcm16-esn]", "esp: [aes128cbc]", "aes128cbc", `unknown algorithm "aes128cbc"`, "dashes"},
+		"cipher of esp":          {"esp: [aes128gcm16-esn]", "esp: [aes128-sha256]", "aes128-sha256", "not available for esp", "dashes"},
 		"duration without unit":  {"time: 1h", "time: 3600", "3600", `"3600", not a duration`, "like 3600s"},
 		"size":                   {"64GiB", "64 lots", "64 lots", "not a size", "64GiB"},
 		"encap":                  {"encap: auto", "encap: upd", "upd", `"upd"`, "write udp"},

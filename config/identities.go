@@ -7,6 +7,7 @@ import (
 
 	"warren/ike"
 	"warren/ike/crypt"
+	"warren/ike/message"
 )
 
 // named calls each for every member of a mapping of named things.
@@ -138,12 +139,27 @@ func (b *builder) profiles(top object) {
 			p.IKE = v.proposals(crypt.ParseIKE)
 		}
 		if v, ok := o.get("esp"); ok {
-			p.ESP = v.proposals(crypt.ParseESP)
+			p.ESP = v.proposals(parseESP)
 		}
 		if v, ok := o.get("rekey"); ok {
 			p.Rekey = v.rekey(p.Rekey)
 		}
 	})
+}
+
+// parseESP reads a proposal whose ciphers are all ones that package esp has: IKE
+// knows more.
+func parseESP(s string) (crypt.Proposal, error) {
+	p, err := crypt.ParseESP(s)
+	if err != nil {
+		return p, err
+	}
+	for _, e := range p.Encr {
+		if e.ID != message.EncrAESGCM16 && e.ID != message.EncrChaCha20Poly1305 {
+			return p, fmt.Errorf("%q is not available for esp: take aes128gcm16, aes192gcm16, aes256gcm16 or chacha20poly1305", s)
+		}
+	}
+	return p, nil
 }
 
 func (v value) proposals(parse func(string) (crypt.Proposal, error)) []crypt.Proposal {
