@@ -114,6 +114,113 @@ func (w *Window) Commit(seq uint64) bool {
 	}
 }
 
+// MaxRun is how many numbers at most CheckRun and CommitRun take: a bit each.
+const MaxRun = 64
+
+// CheckRun is Check of the first MaxRun numbers of seqs whose bits are set in
+// which, and returns the bits of those that may be new.
+func (w *Window) CheckRun(seqs []uint64, which uint64) (may uint64) {
+	var (
+		block     = uint64(math.MaxUint64)
+		old, turn uint64
+	)
+	for i, seq := range seqs[:min(len(seqs), MaxRun)] {
+		if which>>i&1 == 0 || seq == 0 || seq == math.MaxUint64 {
+			continue
+		}
+		if seq/blockLen != block {
+			block = seq / blockLen
+			var word *atomic.Uint64
+			word, turn, _ = w.place(seq)
+			old = word.Load()
+		}
+		if w.reaches(seq) && (old>>blockLen != turn || old>>(seq%blockLen)&1 == 0) {
+			may |= 1 << i
+		}
+	}
+	return may
+}
+
+// CommitRun is Commit of the first MaxRun numbers of seqs whose bits are set in
+// which, one after the other, and returns the bits of those that were new. What
+// is of one block it marks at once: that is most of what arrives in order.
+func (w *Window) CommitRun(seqs []uint64, which uint64) (fresh uint64) {
+	seqs = seqs[:min(len(seqs), MaxRun)]
+	for i := 0; i < len(seqs); {
+		g := w.group(seqs, which, i)
+		if g.marks != 0 && w.markAll(&g) {
+			fresh |= g.which
+		} else {
+			fresh |= w.commitEach(seqs, which, i, g.end)
+		}
+		i = g.end
+	}
+	return fresh
+}
+
+// A group is numbers of one block, none twice.
+type group struct {
+	end         int    // where it ends in the run
+	which       uint64 // its numbers, as bits of the run
+	marks       uint64 // as bits of the block
+	first, last uint64 // the lowest and the highest
+}
+
+// group returns the numbers from the i-th on that are of its block. What is not
+// to be committed is skipped, and a number that comes again ends the group.
+func (w *Window) group(seqs []uint64, which uint64, i int) group {
+	g := group{end: i}
+	for ; g.end < len(seqs); g.end++ {
+		seq := seqs[g.end]
+		if which>>g.end&1 == 0 {
+			continue
+		}
+		bit := uint64(1) << (seq % blockLen)
+		switch {
+		case g.marks == 0:
+			g.first, g.last = seq, seq
+		case seq/blockLen != g.first/blockLen || g.marks&bit != 0:
+			return g
+		}
+		g.first, g.last = min(g.first, seq), max(g.last, seq)
+		g.which |= 1 << g.end
+		g.marks |= bit
+	}
+	return g
+}
+
+// markAll commits all numbers of g, or none where one of them is not new.
+func (w *Window) markAll(g *group) bool {
+	if g.first == 0 || g.last == math.MaxUint64 {
+		return false
+	}
+	w.raise(g.last)
+	word, turn, _ := w.place(g.last)
+	old := word.Load() // see Commit: read before the top is looked at
+	if !w.reaches(g.first) {
+		return false
+	}
+	marked := turn<<blockLen | g.marks
+	if old>>blockLen == turn {
+		if old&g.marks != 0 {
+			return false
+		}
+		marked |= old
+	}
+	return word.CompareAndSwap(old, marked)
+}
+
+// commitEach is CommitRun of the numbers from the i-th to before the end-th, one
+// by one.
+func (w *Window) commitEach(seqs []uint64, which uint64, i, end int) (fresh uint64) {
+	for ; i < end; i++ {
+		if which>>i&1 != 0 && w.Commit(seqs[i]) {
+			fresh |= 1 << i
+		}
+	}
+	return fresh
+}
+
 // place returns the word for seq, its turn and its bit. Turns are told apart
 // modulo 2^32: a word that is not written for that many passes for new, and its
 // old bits refuse up to 32 numbers.

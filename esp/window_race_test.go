@@ -21,11 +21,23 @@ func newRaceLog(t *testing.T, size, numbers int) *raceLog {
 	return &raceLog{t, newWindow(t, size), make([]atomic.Int32, numbers), make([]atomic.Bool, numbers)}
 }
 
+// commitRun is commit for some numbers at once.
+func (l *raceLog) commitRun(seqs []uint64) {
+	before, fresh := l.w.Top(), l.w.CommitRun(seqs, 1<<len(seqs)-1)
+	for i, seq := range seqs {
+		l.judge(seq, before, fresh>>i&1 != 0)
+	}
+}
+
 // commit has a number accepted only once, only right of the bottom that the
 // window had before, and refused only left of the one that it has after, or
 // because somebody else has it.
 func (l *raceLog) commit(seq uint64) {
-	before, fresh := l.w.Top(), l.w.Commit(seq)
+	before := l.w.Top()
+	l.judge(seq, before, l.w.Commit(seq))
+}
+
+func (l *raceLog) judge(seq, before uint64, fresh bool) {
 	word, _, _ := l.w.place(seq)
 	latest := word.Load() >> blockLen * uint64(len(l.w.ring)) * blockLen
 	if top := l.w.Top(); top < max(before, latest) || fresh && top < seq {
@@ -45,6 +57,14 @@ func (l *raceLog) commit(seq uint64) {
 	}
 }
 
+// stretch is n numbers from seq on, up to last.
+func stretch(seq, n, last int) (seqs []uint64) {
+	for ; n > 0 && seq <= last; n, seq = n-1, seq+1 {
+		seqs = append(seqs, uint64(seq))
+	}
+	return seqs
+}
+
 // TestWindowConcurrent has goroutines commit overlapping numbers as fast as they
 // can: in order, with jumps of the window's and the ring's length, and back.
 func TestWindowConcurrent(t *testing.T) {
@@ -62,6 +82,9 @@ func TestWindowConcurrent(t *testing.T) {
 							l.commit(uint64(seq))
 							l.commit(uint64(max(1, seq-r.IntN(size+1))))
 							l.commit(uint64(max(1, seq-ring)))
+							if seq%16 == 0 {
+								l.commitRun(stretch(seq, 1+r.IntN(MaxRun-1), numbers))
+							}
 						}
 					})
 				}

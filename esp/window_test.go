@@ -261,6 +261,61 @@ func TestWindowWalk(t *testing.T) {
 	}
 }
 
+// TestWindowRuns holds CheckRun and CommitRun to Check, Commit and slowWindow: runs
+// in order and out of it, with numbers twice, left of the window, never sent, of
+// other blocks in between, and some that are not asked about.
+func TestWindowRuns(t *testing.T) {
+	for _, size := range []int{64, 65, 100, 4096} {
+		w := newWindow(t, size)
+		slow := &slowWindow{size: uint64(size), seen: make(map[uint64]bool)}
+		r := rand.New(rand.NewPCG(2, uint64(size)))
+		for round := range 20_000 {
+			seqs, which := randomRun(r, slow.top, uint64(size)), r.Uint64()
+			if round%2 == 0 {
+				which = math.MaxUint64
+			}
+			var may, fresh uint64
+			for i, seq := range seqs {
+				if which>>i&1 != 0 && w.Check(seq) {
+					may |= 1 << i
+				}
+			}
+			if got := w.CheckRun(seqs, which); got != may {
+				t.Fatalf("size %d, top %d: check of %v among %b: %b, want %b", size, slow.top, seqs, which, got, may)
+			}
+			before := slow.top
+			for i, seq := range seqs {
+				if which>>i&1 != 0 && slow.commit(seq) {
+					fresh |= 1 << i
+				}
+			}
+			if got := w.CommitRun(seqs, which); got != fresh || w.Top() != slow.top {
+				t.Fatalf("size %d, top %d: commit of %v among %b: %b, want %b; top %d, want %d",
+					size, before, seqs, which, got, fresh, w.Top(), slow.top)
+			}
+		}
+	}
+}
+
+// randomRun is up to MaxRun numbers about top: mostly each one more than the last.
+func randomRun(r *rand.Rand, top, size uint64) []uint64 {
+	seqs := make([]uint64, r.IntN(MaxRun+1))
+	next := top + 1
+	for i := range seqs {
+		switch r.IntN(12) {
+		case 0:
+			next -= min(next, r.Uint64N(size+40))
+		case 1:
+			next += r.Uint64N(2 * size)
+		case 2:
+			next-- // the last one again
+		}
+		seqs[i] = next
+		next++
+	}
+	return seqs
+}
+
 func TestWindowEnds(t *testing.T) {
 	w := newWindow(t, 64)
 	if w.Check(0) || w.Check(math.MaxUint64) || w.Commit(math.MaxUint64) {
@@ -269,6 +324,32 @@ func TestWindowEnds(t *testing.T) {
 	if !w.Commit(math.MaxUint64-1) || w.Commit(math.MaxUint64-1) || !w.Commit(math.MaxUint64-64) || w.Commit(math.MaxUint64-65) {
 		t.Error("the last number is not the top of the window")
 	}
+	ends := []uint64{0, math.MaxUint64, math.MaxUint64 - 2}
+	w = newWindow(t, 64)
+	if got := w.CheckRun(ends, 7); got != 4 {
+		t.Errorf("check of numbers that are never sent: %b", got)
+	}
+	for i := range ends {
+		if got, want := w.CommitRun(ends[i:i+1], 1), uint64(i/2); got != want {
+			t.Errorf("commit of %#x: %b, want %b", ends[i], got, want)
+		}
+	}
+}
+
+// BenchmarkWindowRun is BenchmarkWindow for runs of 32, per number.
+func BenchmarkWindowRun(b *testing.B) {
+	w, seqs, next := newWindow(b, DefaultWindow), make([]uint64, 32), uint64(1)
+	const all = 1<<32 - 1
+	for b.Loop() {
+		for i := range seqs {
+			seqs[i] = next
+			next++
+		}
+		if w.CheckRun(seqs, all) != all || w.CommitRun(seqs, all) != all {
+			b.Fatal(next)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(seqs)), "ns/packet")
 }
 
 func BenchmarkWindow(b *testing.B) {

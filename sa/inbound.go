@@ -2,6 +2,7 @@ package sa
 
 import (
 	"fmt"
+	"math/bits"
 	"sync/atomic"
 	"time"
 
@@ -87,9 +88,17 @@ func (in *Inbound) Begin(burst *esp.OpenBurst, b packet.Batch, seqs []uint64) {
 }
 
 // check expands the sequence numbers of a run and checks them against the
-// window.
+// window, as many at a time as that takes.
 func (in *Inbound) check(b packet.Batch, seqs []uint64) {
-	retired := in.retired.Load()
+	for retired := in.retired.Load(); len(b) > 0; {
+		n := min(len(b), esp.MaxRun)
+		in.checkRun(b[:n], seqs[:n], retired)
+		b, seqs = b[n:], seqs[n:]
+	}
+}
+
+func (in *Inbound) checkRun(b packet.Batch, seqs []uint64, retired bool) {
+	var which uint64
 	for i, p := range b {
 		if p.Drop != packet.Live {
 			continue
@@ -98,21 +107,24 @@ func (in *Inbound) check(b packet.Batch, seqs []uint64) {
 		switch {
 		case p.Len() < esp.MinLen:
 			p.Drop = packet.Runt
-			continue
 		case !ok:
 			p.Drop = packet.ReservedSPI
-			continue
 		case h.SPI() != in.params.SPI:
 			p.Drop = packet.NoSA
-			continue
 		case retired:
 			p.Drop = packet.SAExpired
-			continue
+		default:
+			seqs[i] = in.window.Expand(h.SeqLo(), in.params.Suite.ESN)
+			which |= 1 << i
 		}
-		seqs[i] = in.window.Expand(h.SeqLo(), in.params.Suite.ESN)
-		if !in.window.Check(seqs[i]) {
-			p.Drop = packet.Replay
-		}
+	}
+	replays(b, which&^in.window.CheckRun(seqs, which))
+}
+
+// replays marks the packets of b whose bits are set.
+func replays(b packet.Batch, which uint64) {
+	for ; which != 0; which &= which - 1 {
+		b[bits.TrailingZeros64(which)].Drop = packet.Replay
 	}
 }
 
@@ -148,13 +160,16 @@ func (in *Inbound) Finish(b packet.Batch, seqs []uint64, next []uint8) {
 // commit takes the numbers of authenticated packets into the window. Those with
 // bad padding are among them.
 func (in *Inbound) commit(b packet.Batch, seqs []uint64) {
-	for i, p := range b {
-		if p.Drop != packet.Live && p.Drop != packet.BadPadding {
-			continue
+	for len(b) > 0 {
+		n := min(len(b), esp.MaxRun)
+		var which uint64
+		for i, p := range b[:n] {
+			if p.Drop == packet.Live || p.Drop == packet.BadPadding {
+				which |= 1 << i
+			}
 		}
-		if !in.window.Commit(seqs[i]) {
-			p.Drop = packet.Replay
-		}
+		replays(b[:n], which&^in.window.CommitRun(seqs[:n], which))
+		b, seqs = b[n:], seqs[n:]
 	}
 }
 
