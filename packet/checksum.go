@@ -51,6 +51,16 @@ func sumWords(b []byte, sum uint64) uint64 {
 	return sum + carry
 }
 
+// sumHeader is sumWords of an IPv4 header, which mostly has no options.
+func sumHeader(b []byte) uint64 {
+	if len(b) != IPv4HeaderLen {
+		return sumWords(b, 0)
+	}
+	sum, carry := bits.Add64(binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:]), 0)
+	sum, carry = bits.Add64(sum, uint64(binary.BigEndian.Uint32(b[16:])), carry)
+	return sum + carry
+}
+
 // fold brings a ones' complement sum down to 16 bits.
 func fold(sum uint64) uint16 {
 	sum = sum>>32 + sum&0xffffffff

@@ -58,3 +58,24 @@ func BenchmarkSum(b *testing.B) {
 		})
 	}
 }
+
+// TestCovered holds covered to the sum of the pseudo-header and of what follows the
+// IP header, whatever is between them.
+func TestCovered(t *testing.T) {
+	ip := make([]byte, 200)
+	for i := range ip {
+		ip[i] = byte(7*i + 1)
+	}
+	for _, v6 := range []bool{false, true} {
+		for n := IPv4HeaderLen; n <= 80; n += 4 {
+			s := shape{v6: v6, proto: ProtoTCP, headerLen: n}
+			if v6 && n < IPv6HeaderLen {
+				continue
+			}
+			want := fold(sumWords(ip[n:], s.pseudo(ip, len(ip)-n)))
+			if got := fold(s.covered(ip)); got != want {
+				t.Errorf("IPv6 %v, header of %d bytes: %#x, want %#x", v6, n, got, want)
+			}
+		}
+	}
+}

@@ -87,6 +87,16 @@ func (s *shape) pseudo(ip []byte, n int) uint64 {
 	return sumWords(s.addresses(ip), uint64(s.proto)+uint64(n))
 }
 
+// covered is the sum of all that the checksum of TCP or UDP covers. Without options
+// and extension headers what IP carries is right behind the addresses.
+func (s *shape) covered(ip []byte) uint64 {
+	l4, addrs := ip[s.headerLen:], s.addresses(ip)
+	if plain := s.headerLen == IPv4HeaderLen || s.v6 && s.headerLen == IPv6HeaderLen; plain {
+		return sumBytes(ip[s.headerLen-len(addrs):], uint64(s.proto)+uint64(len(l4)))
+	}
+	return sumBytes(l4, s.pseudo(ip, len(l4)))
+}
+
 // setLengths writes the length of the packet into its headers, of which ip has
 // all, and id into an IPv4 header.
 func (s *shape) setLengths(ip []byte, total int, id uint16) {
@@ -96,7 +106,7 @@ func (s *shape) setLengths(ip []byte, total int, id uint16) {
 		putBE16(ip[2:], uint16(total))
 		putBE16(ip[4:], id)
 		putBE16(ip[10:], 0)
-		putBE16(ip[10:], ^fold(sumWords(ip[:s.headerLen], 0)))
+		putBE16(ip[10:], ^fold(sumHeader(ip[:s.headerLen])))
 	}
 	if s.proto == ProtoUDP {
 		putBE16(ip[s.headerLen+4:], uint16(total-s.headerLen))
@@ -113,10 +123,9 @@ func (s *shape) id(ip []byte) uint16 {
 
 // setChecksum fills in the checksum of TCP or UDP.
 func (s *shape) setChecksum(ip []byte) {
-	l4 := ip[s.headerLen:]
-	field := l4[s.sumOff():]
+	field := ip[s.headerLen+s.sumOff():]
 	putBE16(field, 0)
-	sum := ^fold(sumBytes(l4, s.pseudo(ip, len(l4))))
+	sum := ^fold(s.covered(ip))
 	if sum == 0 && s.proto == ProtoUDP {
 		sum = 0xffff // zero would mean none (RFC 768)
 	}
@@ -132,12 +141,11 @@ func (s *shape) setPartial(ip []byte, total int) {
 // verified reports whether the checksums of IPv4 and of TCP or UDP are right.
 // Over IPv4 UDP may have none.
 func (s *shape) verified(ip []byte) bool {
-	if !s.v6 && fold(sumWords(ip[:s.headerLen], 0)) != 0xffff {
+	if !s.v6 && fold(sumHeader(ip[:s.headerLen])) != 0xffff {
 		return false
 	}
-	l4 := ip[s.headerLen:]
-	if s.proto == ProtoUDP && be16(l4[udpSumOff:]) == 0 {
+	if s.proto == ProtoUDP && be16(ip[s.headerLen+udpSumOff:]) == 0 {
 		return !s.v6
 	}
-	return fold(sumBytes(l4, s.pseudo(ip, len(l4)))) == 0xffff
+	return fold(s.covered(ip)) == 0xffff
 }
