@@ -146,8 +146,12 @@ func (e *egress) super(v *published, p *packet.Packet, d nest.Decision, now time
 		translateSource(p, bundle)
 		direct = e.split.Start(p) && p.Drop == packet.Live
 	}
+	around, largest := anyRoom, e.split.Largest()
+	if direct {
+		around = roomOf(bundle, largest)
+	}
 	for {
-		q := e.slots.next(e.split.Largest())
+		q := e.slots.next(around, largest)
 		if q == nil {
 			if err := e.flush(); err != nil {
 				return err

@@ -14,7 +14,6 @@ type slots struct {
 const (
 	slotExtra = packet.Headroom + packet.Tailroom
 	usualLen  = 1536
-	cacheLine = 64
 )
 
 func newSlots(n int) slots {
@@ -24,17 +23,17 @@ func newSlots(n int) slots {
 	}
 }
 
-// next returns an empty packet with room for size bytes, nil where there is none
-// before the next reset.
-func (s *slots) next(size int) *packet.Packet {
-	end := s.pos + slotExtra + size
+// next returns an empty packet for size bytes with just that room around it, right
+// behind the one before; nil where there is none before the next reset.
+func (s *slots) next(r room, size int) *packet.Packet {
+	end := s.pos + r.front + size + r.back
 	if s.n == len(s.batch) || end > len(s.mem) {
 		return nil
 	}
 	p := s.batch[s.n]
-	p.Lend(s.mem[s.pos:end:end], packet.Headroom, packet.Headroom)
+	p.Lend(s.mem[s.pos:end:end], r.front, r.front)
 	s.n++
-	s.pos = (end + cacheLine - 1) &^ (cacheLine - 1)
+	s.pos = end
 	return p
 }
 

@@ -60,6 +60,9 @@ func (o *Outbound) Params() Params { return o.params }
 // SPI returns the SPI that names the SA at the peer.
 func (o *Outbound) SPI() esp.SPI { return o.params.SPI }
 
+// Suite returns the algorithms of the SA.
+func (o *Outbound) Suite() esp.Suite { return o.params.Suite }
+
 // Mode returns the mode of the SA.
 func (o *Outbound) Mode() esp.Mode { return o.params.Mode }
 

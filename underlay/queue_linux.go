@@ -82,7 +82,7 @@ func (q *queue) route(p *packet.Packet) *socket {
 		return nil
 	}
 	sock := q.pick[q.sockets.roleOf(p)][family(p.Remote.Addr().Is6())]
-	if sock == nil || !p.Remote.IsValid() || p.Headroom() < markerLen {
+	if sock == nil || !p.Remote.IsValid() || p.Kind == packet.KindIKE && p.Headroom() < markerLen {
 		p.Drop = packet.SendError
 		return nil
 	}

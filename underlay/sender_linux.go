@@ -105,11 +105,12 @@ func (sock *socket) writeRun(b packet.Batch) (sent int, err error) {
 
 func (sock *socket) sendmsg(b packet.Batch) (unix.Errno, error) {
 	s, p := &sock.sender, b[0]
-	for i, p := range b {
+	s.parts = 0
+	for _, p := range b {
 		if p.Len() == 0 {
 			return unix.EINVAL, nil
 		}
-		s.msg.gather(i, p.Bytes())
+		s.parts = s.msg.gather(s.parts, p.Bytes())
 	}
 	a := ancillary{local: p.Local.Addr(), tos: p.TOS}
 	if len(b) > 1 {
@@ -120,7 +121,7 @@ func (sock *socket) sendmsg(b packet.Batch) (unix.Errno, error) {
 		remote = netip.AddrPortFrom(remote.Addr(), 0)
 	}
 	s.msg.setRemote(remote)
-	s.parts, s.control = len(b), putControl(s.msg.oob[:], sock.v6, a)
+	s.control = putControl(s.msg.oob[:], sock.v6, a)
 	for {
 		if err := sock.file.Call(s.call); err != nil {
 			return 0, err

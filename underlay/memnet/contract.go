@@ -126,9 +126,15 @@ func testRuns(t *testing.T, h Harness) {
 		b = append(b, h.message(packet.KindESPinUDP, true, data))
 		want = append(want, data)
 	}
-	for range 150 {
-		data := bytes.Repeat([]byte{9}, 1000)
-		b = append(b, h.message(packet.KindESPinUDP, true, data))
+	mem := make([]byte, 150*1000) // one behind the other, without any room
+	for i := range 150 {
+		data := mem[i*1000 : (i+1)*1000 : (i+1)*1000]
+		copy(data, bytes.Repeat([]byte{9, byte(i)}, 500))
+		p := h.message(packet.KindESPinUDP, true, nil)
+		kind, local, remote := p.Kind, p.Local, p.Remote
+		p.Lend(data, 0, len(data))
+		p.Kind, p.Local, p.Remote = kind, local, remote
+		b = append(b, p)
 		want = append(want, data)
 	}
 	if n, err := h.A.WriteBatch(b); n != len(b) || err != nil {
