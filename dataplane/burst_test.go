@@ -184,10 +184,14 @@ func TestForgets(t *testing.T) {
 	x.keep()
 	x.seal()
 	x.open()
-	for _, f := range x.pair.b.dp.ingress[0].opener.flights {
+	o := &x.pair.b.dp.ingress[0].opener
+	for _, f := range o.flights {
 		if f.in != nil {
 			t.Fatal("the opener still has an SA")
 		}
+	}
+	if o.last.in != nil {
+		t.Fatal("the opener still has the SA of its last verdict")
 	}
 	s := x.a.dp.egress[0].sealer.layers
 	for _, l := range s[:cap(s)] {

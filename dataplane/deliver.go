@@ -17,7 +17,7 @@ import (
 // true: one more round. Otherwise it returns the packet's fate.
 func (o *opener) inside(v *published, p *packet.Packet, info *nest.LayerInfo, f *flight) (next fate, more bool) {
 	switch {
-	case o.isLayer(p) && ends(v, info, p.Flow.Dst):
+	case o.last.ends:
 		if p.Info.Fragment { // not reassembled here
 			p.Drop = packet.Fragment
 			return refused, false
@@ -108,7 +108,7 @@ func (o *opener) ike(p *packet.Packet, via sa.Layer, natt bool) {
 // the node's own again (DESIGN, section 4).
 func (o *opener) deliver(v *published, p *packet.Packet, info *nest.LayerInfo) fate {
 	to := info.Deliver(p.Flow.Dst)
-	if (!info.Accepted || info.HasChildren) && o.expected(v, answered(p, to), info.Layer) != info.Layer {
+	if (!info.Accepted || info.HasChildren) && !o.right(v, p, info, to) {
 		p.Drop = packet.WrongLayer
 		return refused
 	}
@@ -121,6 +121,16 @@ func (o *opener) deliver(v *published, p *packet.Packet, info *nest.LayerInfo) f
 	}
 	translateQuote(p, quotedSrc, p.Flow.Dst, to)
 	return toTUN
+}
+
+// right reports whether p came out of the layer that the rules want for its flow.
+func (o *opener) right(v *published, p *packet.Packet, info *nest.LayerInfo, to netip.Addr) bool {
+	if !o.last.right {
+		right := o.expected(v, answered(p, to), info.Layer) == info.Layer
+		o.last.right = right && !isICMP(p) // an error's flow is that of the packet in it
+		return right
+	}
+	return true
 }
 
 // expected is the layer that answers to f, which came out of from, must come out

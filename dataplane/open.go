@@ -35,6 +35,7 @@ type opener struct {
 	burst   esp.OpenBurst
 	touched uint64
 	fates   [openLen]fate // of all packets, by their place
+	last    verdict
 }
 
 const (
@@ -80,6 +81,7 @@ func (o *opener) open(v *published, b packet.Batch) []fate {
 		o.inspect(v, round)
 	}
 	clear(o.flights[:len(b)]) // an SA that goes is not kept here, nor its key
+	o.last = verdict{}
 	return o.fates[:len(b)]
 }
 
@@ -198,7 +200,7 @@ func (o *opener) runEnd(i int) (j int) {
 func (o *opener) inspect(v *published, round int) {
 	for i, p := range o.take() {
 		f := &o.flights[i]
-		unwrap(p, f, o.next[i])
+		o.unwrap(v, p, f, o.next[i])
 		switch {
 		case p.Drop != packet.Live:
 		case f.info == nil: // installed, but not in the view yet, or not any more
@@ -226,7 +228,7 @@ func (o *opener) inspect(v *published, round int) {
 
 // unwrap makes an IP packet of what was in the ESP packet, with Flow and Info
 // set, and checks it against the selectors of the SA (RFC 4301, Section 5.2).
-func unwrap(p *packet.Packet, f *flight, next uint8) {
+func (o *opener) unwrap(v *published, p *packet.Packet, f *flight, next uint8) {
 	if p.Drop != packet.Live {
 		return
 	}
@@ -235,7 +237,7 @@ func unwrap(p *packet.Packet, f *flight, next uint8) {
 	} else {
 		uncover(p, next)
 	}
-	if p.Drop == packet.Live && !f.in.Allows(&p.Flow) {
+	if p.Drop == packet.Live && !o.judge(v, p, f).allowed {
 		p.Drop = packet.Selector
 	}
 }
