@@ -20,6 +20,9 @@ type segmentSpec struct {
 	seq            uint32
 	psh, fin, syn  bool
 	options        bool
+	stamp          uint8
+	ack            uint32
+	window, urgent uint16
 	noSum, corrupt bool
 	size           int
 }
@@ -49,9 +52,10 @@ func (s segmentSpec) segment(t testing.TB) []byte {
 		udp.SetNetworkLayerForChecksum(network)
 		list = append(list, udp)
 	} else {
-		tcp := &layers.TCP{SrcPort: layers.TCPPort(s.port), DstPort: 2000, Seq: s.seq, Ack: 77, ACK: true, PSH: s.psh, FIN: s.fin, SYN: s.syn, Window: 500}
+		tcp := &layers.TCP{SrcPort: layers.TCPPort(s.port), DstPort: 2000, Seq: s.seq, Ack: 77 + s.ack, ACK: true,
+			PSH: s.psh, FIN: s.fin, SYN: s.syn, Window: 500 + s.window, Urgent: s.urgent}
 		if s.options {
-			tcp.Options = []layers.TCPOption{{OptionType: layers.TCPOptionKindTimestamps, OptionLength: 10, OptionData: make([]byte, 8)}}
+			tcp.Options = []layers.TCPOption{{OptionType: layers.TCPOptionKindTimestamps, OptionLength: 10, OptionData: []byte{0, 0, 0, s.stamp, 0, 0, 0, 0}}}
 		}
 		tcp.SetNetworkLayerForChecksum(network)
 		list = append(list, tcp)
@@ -155,6 +159,9 @@ func TestCoalesceEdges(t *testing.T) {
 		"no data":               {at(1, func(s *segmentSpec) { s.size = 0 }), at(1, same), []int{1, 1, 1}},
 		"other tos":             {at(1, func(s *segmentSpec) { s.tos = 3 }), at(2, same), []int{1, 1, 1}},
 		"options":               {at(1, func(s *segmentSpec) { s.options = true }), at(2, same), []int{1, 1, 1}},
+		"another ack":           {at(1, func(s *segmentSpec) { s.ack = 1 }), at(2, same), []int{1, 1, 1}},
+		"another window":        {at(1, func(s *segmentSpec) { s.window = 1 << 8 }), at(2, same), []int{1, 1, 1}},
+		"urgent":                {at(1, func(s *segmentSpec) { s.urgent = 1 }), at(2, same), []int{1, 1, 1}},
 		"bad checksum":          {at(1, func(s *segmentSpec) { s.corrupt = true }), at(2, same), []int{1, 1, 1}},
 		"another flow between":  {segmentSpec{port: 2, size: 100}, at(1, same), []int{2, 1}},
 		"another family":        {segmentSpec{v6: true, port: 1, size: 100}, at(1, same), []int{2, 1}},
@@ -169,6 +176,12 @@ func TestCoalesceEdges(t *testing.T) {
 				t.Errorf("runs of %v, want %v", got, tt.want)
 			}
 		})
+	}
+	stamped := tcp
+	stamped.options = true
+	second := at(1, func(s *segmentSpec) { s.options, s.stamp = true, 1 })
+	if got := runLens(t, []segmentSpec{stamped, second}); fmt.Sprint(got) != "[1 1]" {
+		t.Errorf("another time stamp: runs of %v, want [1 1]", got)
 	}
 	first := tcp
 	first.corrupt = true
