@@ -98,7 +98,7 @@ type Options struct {
 	NATT   uint16     // 4500 when zero
 	Mark   uint32     // SO_MARK, so that policy routing keeps the packets off the TUN; zero sets none
 	NoESP  bool       // open no sockets for IP protocol 50
-	Buffer int        // bytes of socket buffer each way; 4 MiB when zero
+	Buffer int        // bytes of socket buffer each way; 1 MiB when zero
 
 	// Queues is how many queues to make; 1 when zero. There are fewer where
 	// the kernel does not share a port between sockets.
