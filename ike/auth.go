@@ -17,15 +17,15 @@ type credentials struct {
 	cert  *trust.Credential // this node's; nil means psk
 	trust *trust.Store      // for the peer's certificate; nil means psk
 	psk   []byte            // nil where neither side uses one
+	ppk   PPK
 }
 
 // usesPSK reports whether a side proves itself with a pre-shared key.
 func usesPSK(cert *trust.Credential, store *trust.Store) bool { return cert == nil || store == nil }
 
-// prove signs in, which describes this node's side. The payloads of the
+// prove signs in, which describes this node's side, with k. The payloads of the
 // certificate come with it.
-func (c *credentials) prove(e *Engine, s *session, in crypt.AuthInput) ([]message.Payload, *message.Auth, error) {
-	k := s.cur.keys
+func (c *credentials) prove(e *Engine, s *session, k crypt.Keys, in crypt.AuthInput) ([]message.Payload, *message.Auth, error) {
 	if c.cert == nil {
 		data, err := k.PSKAuth(s.initiator, c.psk, in)
 		return nil, &message.Auth{Method: message.AuthPSK, Data: data}, err
@@ -48,7 +48,7 @@ func (c *credentials) verify(e *Engine, s *session, p peerProof, now time.Time) 
 	if p.auth.Method != message.AuthPSK {
 		return fmt.Errorf("it authenticates with %v, a pre-shared key is wanted", p.auth.Method)
 	}
-	if err := s.cur.keys.VerifyPSK(!s.initiator, c.psk, p.auth.Data, p.in); err != nil {
+	if err := p.keys.VerifyPSK(!s.initiator, c.psk, p.auth.Data, p.in); err != nil {
 		return errors.New("the pre-shared keys differ")
 	}
 	return nil
@@ -60,6 +60,7 @@ type peerProof struct {
 	auth  *message.Auth
 	certs [][]byte // its X.509 certificates, its own one first
 	other string   // what else it sent as a certificate
+	keys  crypt.Keys
 	in    crypt.AuthInput
 }
 
@@ -77,7 +78,7 @@ func (c *credentials) verifyCert(e *Engine, s *session, p peerProof, now time.Ti
 	if err != nil {
 		return err
 	}
-	octets := s.cur.keys.SignedOctets(!s.initiator, p.in)
+	octets := p.keys.SignedOctets(!s.initiator, p.in)
 	if octets == nil {
 		return crypt.ErrNoKeys
 	}
@@ -97,8 +98,11 @@ func (c *credentials) verifyCert(e *Engine, s *session, p peerProof, now time.Ti
 	return nil
 }
 
-// wipe forgets the pre-shared key.
-func (c *credentials) wipe() { clear(c.psk) }
+// wipe forgets the pre-shared keys.
+func (c *credentials) wipe() {
+	clear(c.psk)
+	c.ppk.Secret.Wipe()
+}
 
 // initiatorInput is what the initiator signs, under id.
 func (h *halfState) initiatorInput(id *message.ID) crypt.AuthInput {
@@ -113,6 +117,8 @@ func (h *halfState) responderInput(id *message.ID) crypt.AuthInput {
 // refused words why the responder may have refused this node's proof.
 func (c *credentials) refused(s *session) string {
 	switch {
+	case s.support.ppk && c.ppk.Required:
+		return fmt.Sprintf("%v refuses %v with the PPK %q: it does not know that, or this id, or has other keys", s.remoteID, s.localID, c.ppk.ID)
 	case c.cert == nil:
 		return fmt.Sprintf("%v refuses %v: it knows another pre-shared key, or not this id", s.remoteID, s.localID)
 	case c.cert.Unwanted(s.half.peer.asked, c.trust):

@@ -3,6 +3,7 @@ package ike
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"warren/ike/message"
@@ -27,7 +28,7 @@ func (t *authTask) start(e *Engine, sa *ikeSA, now time.Time) *request {
 
 func (t *authTask) build(e *Engine, s *session) ([]message.Payload, error) {
 	idi, idr := s.localID.payload(false), s.remoteID.payload(true)
-	certs, auth, err := s.auth.prove(e, s, s.half.initiatorInput(idi))
+	certs, auth, ppk, err := s.auth.provePPK(e, s, s.half.initiatorInput(idi))
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +50,7 @@ func (t *authTask) build(e *Engine, s *session) ([]message.Payload, error) {
 	if err := t.child.prepare(e, s, message.DHNone); err != nil {
 		return nil, err
 	}
-	return append(append(ps, t.child.payloads()...), s.offerMOBIKE()...), nil
+	return slices.Concat(ps, t.child.payloads(), ppk, s.offerMOBIKE()), nil
 }
 
 // onlySession reports whether s is the only session between its two
@@ -106,8 +107,7 @@ func (t *authTask) done(e *Engine, sa *ikeSA, ps []message.Payload, err error, n
 		}
 		return
 	}
-	wasClosing := s.state == sessionClosing
-	if wasClosing {
+	if s.state == sessionClosing {
 		sa.state = saUp
 		t.child.release(e)
 		return
@@ -142,7 +142,10 @@ func (t *authTask) verify(e *Engine, s *session, ps []message.Payload, now time.
 	}
 	proof := peerProof{id: idr, auth: auth, in: s.half.responderInput(idr)}
 	proof.certs, proof.other = readCerts(ps)
-	err := s.auth.verify(e, s, proof, now)
+	var err error
+	if proof.keys, err = s.answeredWith(ps); err == nil {
+		err = s.auth.verify(e, s, proof, now)
+	}
 	if _, waits := err.(*crlWait); err != nil && !waits {
 		return &Error{Peer: s.name, Stage: StageAuth, Reason: fmt.Sprintf("%v is not proven: %v", s.remoteID, err)}
 	}
@@ -178,6 +181,9 @@ func (t *authTask) rejected(e *Engine, s *session, ps []message.Payload, err err
 
 // finish takes the lease and the child SA out of an authentic response.
 func (t *authTask) finish(e *Engine, s *session, ps []message.Payload, now time.Time) (*child, childKeys, *Error) {
+	if err := e.settlePPK(s, message.GetNotify(ps, message.PPKIdentity) != nil); err != nil {
+		return nil, childKeys{}, &Error{Peer: s.name, Stage: StageAuth, Reason: err.Error()}
+	}
 	if n := childError(ps); n != nil {
 		return nil, childKeys{}, t.childRefused(s, n.Kind)
 	}

@@ -23,7 +23,7 @@ func (e *Engine) authRequest(sa *ikeSA, d Datagram, ps []message.Payload, now ti
 	s.remoteID = idOf(id)
 	p := peerProof{id: id, auth: proof, in: s.half.initiatorInput(id)}
 	p.certs, p.other = readCerts(ps)
-	a, auth, err := e.admit(s, message.GetID(ps, true), p, now)
+	a, auth, err := e.admit(s, ps, p, now)
 	if lists, ok := err.(*crlWait); ok {
 		e.await(s, lists, &wait{resume: func(now time.Time) { e.authRequest(sa, d, ps, now) }, drop: func() {}}, now)
 		return
@@ -39,19 +39,24 @@ func (e *Engine) authRequest(sa *ikeSA, d Datagram, ps []message.Payload, now ti
 	}
 	e.adoptAccept(s, a)
 	idr := s.localID.payload(true)
-	certs, own, err := auth.prove(e, s, s.half.responderInput(idr))
+	if err := e.settlePPK(s, auth.ppk.given()); err != nil {
+		e.denyAuth(sa, d, err.Error(), now)
+		return
+	}
+	certs, own, err := auth.prove(e, s, sa.keys, s.half.responderInput(idr))
 	if err != nil {
 		e.denyAuth(sa, d, err.Error(), now)
 		return
 	}
-	e.finishAuth(sa, d, ps, append(append([]message.Payload{idr}, certs...), own), now)
+	e.finishAuth(sa, d, ps, slices.Concat([]message.Payload{idr}, certs, []message.Payload{own}, s.ppkAnswer()), now)
 }
 
 // admit finds the AcceptConfig under which the peer proves the identity that it
 // claims, and the credentials for it, whose pre-shared key the caller wipes. The
 // first reason is told where there is none.
-func (e *Engine) admit(s *session, idr *message.ID, p peerProof, now time.Time) (*AcceptConfig, *credentials, error) {
+func (e *Engine) admit(s *session, ps []message.Payload, p peerProof, now time.Time) (*AcceptConfig, *credentials, error) {
 	var foreign, unproven error
+	idr := message.GetID(ps, true)
 	for i := range e.opt.Accept {
 		a := &e.opt.Accept[i]
 		if !a.serves(s.path.Local.Addr()) {
@@ -63,7 +68,7 @@ func (e *Engine) admit(s *session, idr *message.ID, p peerProof, now time.Time) 
 		}
 		c, err := a.credentials(s.remoteID)
 		if err == nil {
-			if err = c.verify(e, s, p, now); err == nil {
+			if err = a.verify(e, s, c, ps, p, now); err == nil {
 				return a, c, nil
 			}
 			c.wipe()

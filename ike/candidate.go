@@ -54,6 +54,7 @@ func (s *session) assume(c *candidate) {
 // drop forgets a candidate that is not in use.
 func (c *candidate) drop(e *Engine, sa *ikeSA, now time.Time) {
 	c.keys.Wipe()
+	c.half.mixed.Wipe()
 	if c.out != nil {
 		c.out.task.dropped(e, sa, now)
 	}
@@ -116,6 +117,9 @@ func (s *session) newCandidate(m *message.Message) (*candidate, error) {
 	if len(choice.More()) > 0 && !c.support.intermediate {
 		return nil, fmt.Errorf("its answer %v has additional key exchanges, and the peer does not support IKE_INTERMEDIATE to do them in", choice)
 	}
+	if err := c.agreePPK(s.auth.ppk); err != nil {
+		return nil, err
+	}
 	if err := c.encapsulate(s, detectNAT(m.Payloads, s.cur.spiI, m.SPIr, c.path)); err != nil {
 		return nil, err
 	}
@@ -137,11 +141,11 @@ func (c *candidate) derive(i *initState, in initPayloads, spiI message.SPI) erro
 	return err
 }
 
-// A natError is a NAT, or the lack of its traversal, that the configuration
-// cannot go with.
-type natError string
+// An unfit answer is well formed, but the configuration cannot go with it: with a
+// NAT, or the lack of its traversal, or of a PPK.
+type unfit string
 
-func (n natError) Error() string { return string(n) }
+func (u unfit) Error() string { return string(u) }
 
 // encapsulate decides how ESP is carried.
 func (c *candidate) encapsulate(s *session, nat natView) error {
@@ -149,11 +153,11 @@ func (c *candidate) encapsulate(s *session, nat natView) error {
 	c.peerNAT = nat.peer
 	switch {
 	case want == EncapESP && (nat.peer || nat.here):
-		return natError("a NAT is in between, and encap is esp: use auto or udp")
+		return unfit("a NAT is in between, and encap is esp: use auto or udp")
 	case want == EncapUDP && !nat.known:
-		return natError("the peer knows no NAT traversal, and encap is udp: use esp")
+		return unfit("the peer knows no NAT traversal, and encap is udp: use esp")
 	case s.peer.Mode == esp.Transport && nat.here: // RFC 7296, Section 2.23.1 is not implemented
-		return natError(fmt.Sprintf("a NAT translates the address %v, which transport mode does not survive: use tunnel mode",
+		return unfit(fmt.Sprintf("a NAT translates the address %v, which transport mode does not survive: use tunnel mode",
 			c.path.Local.Addr()))
 	}
 	if want != EncapESP && nat.known {

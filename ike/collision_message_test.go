@@ -171,7 +171,7 @@ func TestCollision35(t *testing.T) {
 	s := p.i.e.sessions[id]
 	idi := message.GetID(ps, false)
 	idi.Reserved = [3]byte{1, 2, 3}
-	_, auth, err := s.auth.prove(p.i.e, s, s.half.initiatorInput(idi))
+	_, auth, err := s.auth.prove(p.i.e, s, s.cur.keys, s.half.initiatorInput(idi))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -92,6 +92,8 @@ type PeerConfig struct {
 	Trust *trust.Store
 	PSK   []byte
 
+	PPK PPK // none where it has no ID
+
 	Mode             esp.Mode
 	LocalTS          []policy.Selector // empty means the virtual IP or Local
 	RemoteTS         []policy.Selector // empty means everything
@@ -119,6 +121,8 @@ func (c *PeerConfig) check() error {
 		return errors.New("local or remote id is missing")
 	case len(c.PSK) == 0 && usesPSK(c.Cert, c.Trust):
 		return errors.New("pre-shared key is missing")
+	case c.PPK.given() && len(c.PPK.Secret) == 0:
+		return errors.New("post-quantum pre-shared key is missing")
 	case len(c.IKE) == 0 || len(c.ESP) == 0:
 		return errors.New("ike or esp proposal is missing")
 	}
@@ -141,6 +145,12 @@ type AcceptConfig struct {
 
 	// PSK returns the key shared with remote. It must not keep or change it.
 	PSK func(remote ID) ([]byte, bool)
+
+	// PPK returns the post-quantum pre-shared key with that identifier. It must
+	// not keep or change it. Nil means that there is none. PPKRequired refuses
+	// peers that come without one.
+	PPK         func(id string) ([]byte, bool)
+	PPKRequired bool
 
 	// Pool gives virtual addresses. Nil means none.
 	Pool *Pool
@@ -177,6 +187,8 @@ func (a *AcceptConfig) check() error {
 		return errors.New("pre-shared keys are missing")
 	case a.NextLayer == nil:
 		return errors.New("NextLayer is missing")
+	case a.PPKRequired && a.PPK == nil:
+		return errors.New("post-quantum pre-shared keys are missing")
 	}
 	for _, p := range a.IDs {
 		if _, err := path.Match(p, ""); err != nil {

@@ -36,6 +36,9 @@
 // certificate and a signature (RFC 7427, packages sign and trust). Revocation
 // lists are fetched by the caller, who is asked by an event.
 //
+// A post-quantum pre-shared key can be mixed into the keys (RFC 8784), required or
+// not; see [PPK].
+//
 // It does not implement EAP or IPComp, nor certificates by hash and URL.
 // A peer that offers them is answered without them.
 // Nor does it send NAT keepalives (RFC 3948, Section 4), or rewrite selectors for

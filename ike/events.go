@@ -193,6 +193,7 @@ type SessionInfo struct {
 	Established time.Time
 	Rekeys      int
 	MOBIKE      bool // both ends know it
+	PPK         bool // a post-quantum pre-shared key is in its keys
 	Children    []ChildInfo
 }
 

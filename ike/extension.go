@@ -10,6 +10,7 @@ import (
 type support struct {
 	fragments    bool // RFC 7383
 	intermediate bool // RFC 9242
+	ppk          bool // RFC 8784
 }
 
 // supportOf reads what the peer said.
@@ -17,6 +18,7 @@ func supportOf(ps []message.Payload) support {
 	return support{
 		fragments:    message.GetNotify(ps, message.FragmentationSupported) != nil,
 		intermediate: message.GetNotify(ps, message.IntermediateSupported) != nil,
+		ppk:          message.GetNotify(ps, message.UsePPK) != nil,
 	}
 }
 
@@ -29,10 +31,13 @@ func (x support) notifies() []message.Payload {
 	if x.intermediate {
 		ps = append(ps, &message.Notify{Kind: message.IntermediateSupported})
 	}
+	if x.ppk {
+		ps = append(ps, &message.Notify{Kind: message.UsePPK})
+	}
 	return ps
 }
 
 // offers is what this node says to know as initiator.
 func (s *session) offers() support {
-	return support{fragments: true, intermediate: slices.ContainsFunc(s.ike, Proposal.HasAddKE)}
+	return support{fragments: true, intermediate: slices.ContainsFunc(s.ike, Proposal.HasAddKE), ppk: s.auth.ppk.given()}
 }

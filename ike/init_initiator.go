@@ -37,8 +37,8 @@ func (e *Engine) Initiate(c PeerConfig, now time.Time) (SessionID, error) {
 	if err := c.check(); err != nil {
 		return 0, fmt.Errorf("ike: peer %q: %w", c.Name, err)
 	}
-	auth := &credentials{cert: c.Cert, trust: c.Trust, psk: slices.Clone(c.PSK)}
-	c.PSK, c.LocalID = nil, exactID(c.LocalID, c.Cert)
+	auth := &credentials{cert: c.Cert, trust: c.Trust, psk: slices.Clone(c.PSK), ppk: c.PPK.clone()}
+	c.PSK, c.PPK, c.LocalID = nil, PPK{}, exactID(c.LocalID, c.Cert)
 	if c.Local.Port() == 0 {
 		c.Local = netip.AddrPortFrom(c.Local.Addr(), 500)
 	}
@@ -163,8 +163,8 @@ func (e *Engine) initResponse(sa *ikeSA, d Datagram, h message.Header, now time.
 	}
 	if err := e.finishInit(s, m, now); err != nil {
 		i.remember(0, err.Error())
-		var nat natError
-		if errors.As(err, &nat) && i.failAt.IsZero() {
+		var no unfit
+		if errors.As(err, &no) && i.failAt.IsZero() {
 			i.failAt = now.Add(e.opt.InitErrorGrace)
 		}
 	}

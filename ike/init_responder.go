@@ -27,7 +27,8 @@ type halfState struct {
 	ni, nr           []byte
 	initMsg, respMsg []byte
 	additional
-	peer peerSupport
+	peer  peerSupport
+	mixed crypt.Keys // with the PPK, where one may be in use
 }
 
 // initPayloads are the payloads that both IKE_SA_INIT messages must have.
@@ -165,6 +166,7 @@ func (e *Engine) acceptInit(d Datagram, m *message.Message, in initPayloads, key
 		return fmt.Errorf("%w: offered %s, acceptable %s", err, crypt.Describe(in.sa), proposalText(own))
 	}
 	knows.intermediate = len(choice.More()) > 0 // else there is no use for it
+	knows.ppk = knows.ppk && e.hasPPK(d.Path.Local.Addr())
 	if in.ke.Group != choice.DH {
 		e.unprotected(d, m.Header, invalidKE(choice.DH))
 		return fmt.Errorf("key exchange is for %v, %v is wanted", in.ke.Group, choice.DH)

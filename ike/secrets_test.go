@@ -29,9 +29,11 @@ func TestSecretsStayInside(t *testing.T) {
 			}
 		}
 	}
-	p := newPair(t, acceptConfig(t), with)
-	p.establish(peerConfig(t))
-	keys := map[string]string{"pre-shared key": "correct horse", "other pre-shared key": "incorrect horse"}
+	pc, ac := ppkPair(t, ppkOf(ppkID, ppkSecret, false), map[string]string{ppkID: ppkSecret}, false)
+	said = append(said, fmt.Sprintf("%+v %#v", pc.PPK, pc.PPK))
+	p := newPair(t, ac, with)
+	p.establish(pc)
+	keys := map[string]string{"pre-shared key": "correct horse", "other pre-shared key": "incorrect horse", "PPK": ppkSecret}
 	up, _ := last[ChildUp](p.i)
 	keys["child key"] = string(up.Child.KeyIn)
 	p.rekeyChild(p.i)
@@ -71,20 +73,27 @@ func TestSecretsStayInside(t *testing.T) {
 // The secret is wiped once IKE_AUTH is over, however it ends.
 func TestSecretIsWiped(t *testing.T) {
 	for _, good := range []bool{true, false} {
-		c := peerConfig(t)
+		c, a := ppkPair(t, ppkOf(ppkID, ppkSecret, false), map[string]string{ppkID: ppkSecret}, false)
 		if !good {
 			c.PSK = []byte("incorrect horse")
 		}
-		p := newPair(t, acceptConfig(t))
+		p := newPair(t, a)
 		id, err := p.i.e.Initiate(c, p.now)
 		if err != nil {
 			t.Fatal(err)
 		}
-		secret := p.i.e.sessions[id].auth.psk
+		auth := p.i.e.sessions[id].auth
+		secret := auth.psk
+		if string(auth.ppk.Secret) != ppkSecret {
+			t.Fatal("the PPK is not there")
+		}
 		p.settle()
 		p.advance(time.Second)
 		if !bytes.Equal(secret, make([]byte, len(secret))) {
 			t.Errorf("the secret is still there (good %v)", good)
+		}
+		if ppk := auth.ppk.Secret; !bytes.Equal(ppk, make([]byte, len(ppk))) || string(c.PPK.Secret) != ppkSecret {
+			t.Errorf("the PPK is still there, or gone from the caller (good %v)", good)
 		}
 	}
 }

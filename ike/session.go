@@ -45,6 +45,8 @@ type session struct {
 	support
 	peerFragment int // the longest datagram of the last message that came in fragments
 
+	mixed bool // its keys are made with a PPK
+
 	auth *credentials // as initiator, until IKE_AUTH ends
 	init *initState   // as initiator, until IKE_AUTH ends
 	half *halfState   // until IKE_AUTH ends
@@ -296,7 +298,10 @@ func (e *Engine) announceEnd(s *session, why ending) {
 
 // wipe clears what is secret in s beyond its IKE SAs.
 func (s *session) wipe() {
-	s.half = nil
+	if s.half != nil {
+		s.half.mixed.Wipe()
+		s.half = nil
+	}
 	if s.auth != nil {
 		s.auth.wipe()
 	}
@@ -312,6 +317,9 @@ func (e *Engine) up(s *session, now time.Time) {
 	e.setHalfOpen(s.cur, false)
 	s.cur.state = saUp
 	e.age(s.cur, now)
+	if s.mixed {
+		e.leaveFirst(s, now)
+	}
 	if s.auth != nil {
 		s.auth.wipe()
 	}
@@ -331,7 +339,7 @@ func (s *session) info() SessionInfo {
 		State: [...]string{"connecting", "half-open", "up", "closing"}[s.state],
 		Local: s.localID, Remote: s.remoteID, Path: s.path, NATT: s.natt, Encap: s.encap,
 		SPIi: uint64(s.cur.spiI), SPIr: uint64(s.cur.spiR),
-		Lease4: s.lease4, Lease6: s.lease6, Established: s.established, Rekeys: s.rekeys, MOBIKE: s.mob.on,
+		Lease4: s.lease4, Lease6: s.lease6, Established: s.established, Rekeys: s.rekeys, MOBIKE: s.mob.on, PPK: s.mixed,
 	}
 	if s.cur.sk != nil {
 		i.Suite = s.cur.choice.String()
