@@ -17,6 +17,8 @@ DEPS := \
 	iperf3:/usr/bin/iperf3 \
 	strongswan-charon:/usr/lib/ipsec/charon \
 	strongswan-swanctl:/usr/sbin/swanctl \
+	strongswan-pki:/usr/bin/pki \
+	openssl:/usr/bin/openssl \
 	libcharon-extra-plugins:/usr/lib/ipsec/plugins/libstrongswan-kernel-libipsec.so \
 	libstrongswan-extra-plugins:/usr/lib/ipsec/plugins/libstrongswan-chapoly.so \
 	libstrongswan-standard-plugins:/usr/lib/ipsec/plugins/libstrongswan-gcm.so \

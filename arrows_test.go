@@ -35,6 +35,7 @@ func arrows() map[string][]string {
 		"ike/sign":        {"ike/message"},
 		"ike/trust":       {"ike/message", "ike/dn", "ike/sign"},
 		"pki":             {"ike/dn"},
+		"pki/folder":      {"pki", "ike/sign", "ike/trust"},
 		"ike":             append(slices.Clone(layers), "ike/message", "ike/crypt", "ike/dn", "ike/sign", "ike/trust"),
 		"nest":            layers,
 		"poll":            nil,

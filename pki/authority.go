@@ -24,7 +24,8 @@ type Template struct {
 	CRLURLs  []string  // where its issuer's revocation list is
 	From, To time.Time // zero means an hour ago, and a year from then
 	Key      crypto.Signer
-	KeyKind  string // of the key to make where Key is nil
+	Public   crypto.PublicKey // where Key is elsewhere: who has it keeps it
+	KeyKind  string           // of the key to make where both are nil
 
 	// MaxPath is how many authorities may follow below an authority; negative
 	// means any number.
@@ -34,7 +35,8 @@ type Template struct {
 	Change func(*x509.Certificate)
 }
 
-// A Pair is a certificate and its private key.
+// A Pair is a certificate and its private key, which is nil where Template.Public
+// was given.
 type Pair struct {
 	Cert *x509.Certificate
 	Key  crypto.Signer
@@ -77,12 +79,9 @@ func endEntity(c *x509.Certificate, _ Template) {
 }
 
 func issue(from *Authority, t Template, as func(*x509.Certificate, Template)) (*Pair, error) {
-	key := t.Key
-	if key == nil {
-		var err error
-		if key, err = NewKey(t.KeyKind); err != nil {
-			return nil, err
-		}
+	key, public, err := t.keys()
+	if err != nil {
+		return nil, err
 	}
 	c, err := t.certificate()
 	if err != nil {
@@ -98,7 +97,7 @@ func issue(from *Authority, t Template, as func(*x509.Certificate, Template)) (*
 	} else if len(c.RawSubject) <= 2 {
 		return nil, errors.New("pki: an authority needs a subject")
 	}
-	der, err := x509.CreateCertificate(rand.Reader, c, parent, key.Public(), signer)
+	der, err := x509.CreateCertificate(rand.Reader, c, parent, public, signer)
 	if err != nil {
 		return nil, fmt.Errorf("pki: %w", err)
 	}
@@ -107,6 +106,21 @@ func issue(from *Authority, t Template, as func(*x509.Certificate, Template)) (*
 		return nil, fmt.Errorf("pki: %w", err)
 	}
 	return &Pair{cert, key}, nil
+}
+
+// keys are the subject's: its private key is nil where only the public one is known.
+func (t Template) keys() (crypto.Signer, crypto.PublicKey, error) {
+	if t.Key == nil && t.Public != nil {
+		return nil, t.Public, nil
+	}
+	key := t.Key
+	if key == nil {
+		var err error
+		if key, err = NewKey(t.KeyKind); err != nil {
+			return nil, nil, err
+		}
+	}
+	return key, key.Public(), nil
 }
 
 // serialBits leaves a serial number positive in 20 octets (RFC 5280, Section

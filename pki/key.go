@@ -12,12 +12,13 @@ import (
 	"strings"
 )
 
-// KeyKinds are the names that NewKey takes, the recommended one first.
+// KeyKinds are the kinds of keys to choose from, the recommended one first.
 func KeyKinds() []string {
-	return []string{"ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "ed25519", "rsa-2048", "rsa-3072", "rsa-4096"}
+	return []string{"ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "ed25519", "rsa-3072", "rsa-4096"}
 }
 
-// NewKey makes a private key of one of KeyKinds; "" is the first of them.
+// NewKey makes a private key of one of KeyKinds, or of RSA with another number of
+// bits; "" is the first of them.
 func NewKey(kind string) (crypto.Signer, error) {
 	switch kind {
 	case "", "ecdsa-p256":

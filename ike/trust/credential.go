@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"slices"
+	"time"
 
 	"warren/ike/dn"
 	"warren/ike/message"
@@ -103,6 +105,15 @@ func Describe(c *x509.Certificate) string {
 
 // Subject is a certificate's subject as text.
 func Subject(c *x509.Certificate) string { return name(c.RawSubject) }
+
+// Issuer is who issued a certificate, as text.
+func Issuer(c *x509.Certificate) string { return name(c.RawIssuer) }
+
+// DaysLeft is how many whole days a certificate is good for from now on; negative
+// where it has expired.
+func DaysLeft(c *x509.Certificate, now time.Time) int {
+	return int(math.Floor(c.NotAfter.Sub(now).Hours() / 24))
+}
 
 func name(der []byte) string {
 	n, err := dn.Parse(der)

@@ -42,6 +42,9 @@ func ParseCRL(data []byte) (*x509.RevocationList, error) {
 	return l, nil
 }
 
+// ListIssuer is who issued a revocation list, as text.
+func ListIssuer(l *x509.RevocationList) string { return name(l.RawIssuer) }
+
 // issuer tells issuers apart: those with one name may have several keys.
 type issuer struct{ subject, key string }
 
