@@ -2,7 +2,6 @@ package bench
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 
@@ -10,8 +9,7 @@ import (
 )
 
 // Build makes the programs that systems run, in a directory that clean removes.
-// warren is a binary to measure instead of this module's own, but for what
-// libipsec-mb is in.
+// warren is a binary to measure instead of this module's own.
 func Build(ctx context.Context, warren string) (t Tools, clean func(), err error) {
 	dir, err := lab.TempDir(os.TempDir())
 	if err != nil {
@@ -22,26 +20,14 @@ func Build(ctx context.Context, warren string) (t Tools, clean func(), err error
 		clean()
 		return t, nil, err
 	}
-	err = t.build(ctx, dir)
-	if warren != "" && err == nil {
+	if warren != "" {
 		t.Warren, err = filepath.Abs(warren)
+	} else {
+		t.Warren, err = lab.Build(ctx, dir)
 	}
 	if err != nil {
 		clean()
 		return t, nil, err
 	}
 	return t, clean, nil
-}
-
-// build makes warren in both ways.
-func (t *Tools) build(ctx context.Context, dir string) (err error) {
-	if t.Warren, err = lab.Build(ctx, dir); err != nil {
-		return err
-	}
-	other := filepath.Join(dir, "ipsecmb")
-	if err = os.Mkdir(other, 0o755); err != nil {
-		return fmt.Errorf("bench: %w", err)
-	}
-	t.IPsecMB, err = lab.Build(ctx, other, "-tags", "ipsecmb")
-	return err
 }

@@ -54,6 +54,7 @@ func (b *builder) accept(a *Accept, o object) {
 	}
 	b.modes(a, o)
 	b.acceptSecrets(a, o)
+	b.acceptPPKs(a, o)
 	a.MOBIKE = true
 	o.booleanInto("mobike", &a.MOBIKE)
 	o.durationInto("liveness", &a.Liveness, 100*time.Millisecond, true)

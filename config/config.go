@@ -15,26 +15,22 @@ import (
 type Config struct {
 	Path string // of the file, as it was given
 
-	Node       string // the node's name
-	Tun        Tun
-	Listen     Listen
-	Control    Control
-	Limits     Limits
-	Offloads   Offloads
-	Retransmit Retransmit
-	Retry      Retry
-	Identities []*Identity // in the order of the file
-	Profiles   []*Profile  // the same, without the built-in one
-	Peers      []*Peer
-	Transport  []policy.TransportRule
-	Tunnel     []policy.TunnelRule
-	Default    policy.Action // Bypass or Discard
-	Accept     []*Accept
-	Forwarding bool
-
-	// AllowKeyExport lets whoever may use the control socket have the keys of SAs.
-	AllowKeyExport bool
-
+	Node         string // the node's name
+	Tun          Tun
+	Listen       Listen
+	Control      Control
+	Limits       Limits
+	Offloads     Offloads
+	Retransmit   Retransmit
+	Retry        Retry
+	Identities   []*Identity // in the order of the file
+	Profiles     []*Profile  // the same, without the built-in one
+	Peers        []*Peer
+	Transport    []policy.TransportRule
+	Tunnel       []policy.TunnelRule
+	Default      policy.Action // Bypass or Discard
+	Accept       []*Accept
+	Forwarding   bool
 	Liveness     time.Duration // where peer and accept entry say nothing; 0 is off
 	ReplayWindow int           // the same
 
@@ -90,6 +86,7 @@ type Identity struct {
 	ID   string
 	PSK  Secret // nil if each peer or accept entry brings its own
 	Pos  string // file:line:column, as in every type here
+	PPK  *PPK   // nil without; peers may have their own
 
 	Cert  *trust.Credential   // its certificate and key; nil without, or if secrets were not read
 	Chain []*x509.Certificate // the certificate, and those above it
@@ -145,6 +142,7 @@ type Peer struct {
 	ID           string       // what it must prove to be
 	Identity     *Identity    // who this node is to it
 	PSK          Secret       // its own or the identity's; nil if neither side uses one, or secrets were not read
+	PPK          *PPK         // its own or the identity's; nil without
 	Profile      *Profile
 	VirtualIP4   bool       // ask for a virtual IPv4 address
 	VirtualIP6   bool       // the same for IPv6
@@ -167,6 +165,8 @@ type Accept struct {
 	IDs          []string          // patterns: * stands for anything
 	Secrets      map[string]Secret // by identity, from secrets_file; nil without one
 	PSK          Secret            // the identity's own, for identities without an entry
+	PPKs         map[string]Secret // by their identifiers; nil without
+	PPKRequired  bool              // nobody comes in without one
 	Profile      *Profile
 	Pool         []netip.Prefix
 	Local        []policy.Selector // what peers may reach

@@ -321,6 +321,10 @@ func TestSecretsStayHidden(t *testing.T) {
 		"both":          edit(t, "psk_file: outer.psk", "psk: "+marker+", psk_file: outer.psk"),
 		"key and colon": edit(t, "psk_file: outer.psk", "bad: 1, psk : "+marker),
 		"after a map":   edit(t, "psk_file: outer.psk", "psk: {x: "+marker+"}"),
+		"ppk":           edit(t, "encap: auto", "ppk: {id: x, secret: "+marker+", nonsense: 1}"),
+		"ppk for psk":   edit(t, "psk_file: outer.psk", "ppk: "+marker),
+		"ppk's key":     edit(t, "encap: auto", "ppk: {id: x, key: "+marker+"}"),
+		"ppk in lines":  edit(t, "{id: alice.example, psk_file: outer.psk}", "\n    id: a\n    psk_file: outer.psk\n    ppk:\n      id: 1\n      secret: "+marker+"\n      bad: 1"),
 		"line of its own": edit(t, "{id: alice.example, psk_file: outer.psk}",
 			"\n    id: a\n    psk:\n      "+marker+"\n    bad: 1"),
 	}
@@ -340,6 +344,10 @@ func TestSecretsStayHidden(t *testing.T) {
 			ids := ""
 			for _, id := range c.Identities {
 				ids += fmt.Sprintf("%v %+v %#v %s %q %x", *id, *id, *id, id.PSK, id.PSK, id.PSK)
+				ids += fmt.Sprintf("%+v %#v", id.PPK, id.PPK)
+			}
+			for _, p := range c.Peers {
+				ids += fmt.Sprintf("%+v %#v", p.PPK, p.PPK)
 			}
 			for where, seen := range map[string]string{"detail": problems.Detail(), "error": problems.Error(), "json": string(raw),
 				"log": log.String(), "config": string(whole), "printed": fmt.Sprintf("%+v", *c), "identities": ids} {

@@ -48,6 +48,7 @@ func (b *builder) identities(top object) {
 		}
 		id.PSK = b.psk(o)
 		id.hasSecret = o.saysSecret()
+		id.PPK = b.ppk(o)
 		b.certificates(id, o)
 	})
 }

@@ -36,7 +36,6 @@ func nodeKeys() []Key {
 		{"", "accept", "list", "", "what this node answers as a gateway or receiver"},
 		{"", "offloads", "all, none, or a list of tso, uso, gso, gro", "all", "which helps of the kernel may be used where they are there: TCP and UDP super-packets on the TUN, runs of UDP datagrams sent and received at once"},
 		{"", "forwarding", "true or false", "false", "a gateway: let the kernel forward between its interfaces"},
-		{"", "allow_key_export", "true or false", "false", "for debugging only: let whoever may use the control socket have the keys of SAs (`warren show keys`), and core dumps hold them"},
 		{"", "liveness", "duration, 0 is off", "30s", "silence after which a peer is asked whether it is there"},
 		{"", "replay_window", "64 to 65536", "4096", "replay window in packets"},
 
@@ -76,11 +75,17 @@ func identityKeys() []Key {
 		{"identities.*", "id", "identity", "needed", "name, address, user@host, distinguished name like `CN=alice`, or keyid:TEXT"},
 		{"identities.*", "psk", "text", "", "pre-shared key; the file must then be readable by its owner only"},
 		{"identities.*", "psk_file", "path", "", "file with the pre-shared key, from this file's folder"},
+		{"identities.*", "ppk", "mapping", "", "post-quantum pre-shared key (RFC 8784) for its peers"},
 		{"identities.*", "cert", "path", "", "certificate that this node proves itself with, and those above it, in PEM; without one it does with the pre-shared key"},
 		{"identities.*", "key", "path", "", "its private key: PKCS #8, PKCS #1 or SEC 1 in PEM, readable by its owner only"},
 		{"identities.*", "ca", "path, or a list", "", "authorities whose certificates prove peers of this identity; without one peers do with the pre-shared key"},
 		{"identities.*", "crl", "path, or a list", "", "revocation lists, beside those that certificates name by URL"},
 		{"identities.*", "revocation", "soft, strict or off", "soft", "what to do where no current revocation list is to be had: believe, or refuse; `off` fetches none"},
+
+		{"ppk", "id", "text", "needed", "by which the peer knows it"},
+		{"ppk", "secret", "text", "", "the key itself, of at least 256 bits; the file must then be readable by its owner only"},
+		{"ppk", "file", "path", "", "file with it, from this file's folder"},
+		{"ppk", "required", "true or false", "true", "refuse a session where the peer does not use it; else it is used where both ends have it"},
 
 		{"profiles.*", "ike", "list of proposals", "all algorithms", "for the IKE SA, the most wanted first, as in aes128gcm16-prfsha256-x25519"},
 		{"profiles.*", "esp", "list of proposals", "all algorithms", "for child SAs, as in aes128gcm16-esn"},
@@ -101,6 +106,7 @@ func peerKeys() []Key {
 		{"peers.*", "profile", "name", "default", "algorithms and lifetimes"},
 		{"peers.*", "psk", "text", "the identity's", "pre-shared key with this peer"},
 		{"peers.*", "psk_file", "path", "the identity's", "file with it"},
+		{"peers.*", "ppk", "mapping", "the identity's", "post-quantum pre-shared key (RFC 8784) with this peer"},
 		{"peers.*", "virtual_ip", "true, false, ipv4, ipv6, address, or a list", "false", "ask the gateway for an address: any, or this one"},
 		{"peers.*", "encap", "auto, udp or esp", "auto", "how ESP travels to it"},
 		{"peers.*", "mobike", "true or false", "true", "keep its tunnel when this host's address changes (RFC 4555)"},
@@ -121,6 +127,8 @@ func peerKeys() []Key {
 		{"accept[]", "modes", "tunnel, transport, or a list", "both", "what peers may ask for"},
 		{"accept[]", "mobike", "true or false", "true", "let a peer keep its tunnel when its address changes (RFC 4555)"},
 		{"accept[]", "secrets_file", "path", "", "one `id: secret` a line, instead of the identity's own"},
+		{"accept[]", "ppk_file", "path", "", "post-quantum pre-shared keys (RFC 8784) that peers may come with, one `id: secret` a line, instead of the identity's own"},
+		{"accept[]", "ppk_required", "true or false", "true, or the identity's", "refuse peers that come without one of them"},
 		{"accept[]", "liveness", "duration, 0 is off", "the node's", "silence after which a peer is asked whether it is there"},
 		{"accept[]", "replay_window", "64 to 65536", "the node's", "replay window in packets"},
 	}
@@ -178,6 +186,8 @@ func keyHint(section, key string) string {
 		return `write "dport" or "sport"`
 	case "profiles.*.rekey/child":
 		return `write "time"`
+	case "accept[]/ppk":
+		return "put it into the identity, or into ppk_file as `id: secret`"
 	case "accept[]/psk", "accept[]/psk_file":
 		return "put the secret into the identity, or into secrets_file as `id: secret`"
 	}

@@ -42,6 +42,9 @@ func (b *builder) peer(p *Peer, o object) {
 	p.Identity = b.identityOf(o)
 	p.Profile = b.profileOf(o)
 	b.peerSecret(p, o)
+	if p.PPK = b.ppk(o); p.PPK == nil && p.Identity != nil {
+		p.PPK = p.Identity.PPK
+	}
 	b.peerCertificate(p, o)
 	if v, ok := o.get("virtual_ip"); ok {
 		v.virtualIP(p)

@@ -73,6 +73,9 @@ func secretValue(line string, from int) int {
 		for i < len(line) && (line[i] == ' ' || line[i] == '\t') {
 			i++
 		}
+		if key == "ppk" && i < len(line) && line[i] == '{' { // its secret is inside
+			continue
+		}
 		return i
 	}
 	return -1

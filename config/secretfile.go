@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"fmt"
 	"io/fs"
 	"os"
 	"slices"
@@ -15,24 +16,44 @@ import (
 // 2.15).
 const leastSecret = 16
 
-// psk reads the secret that o holds or names; nil if it has none.
-func (b *builder) psk(o object) Secret {
-	inline, ok := o.get("psk")
-	file, ok2 := o.get("psk_file")
+// A secretKind is one kind of secret: under which keys it stands, in the file or
+// in one of its own, and what is wrong with one that can be guessed.
+type secretKind struct {
+	inline, file string
+	weak         func(s string) string // "" for a good one
+}
+
+// preShared is the secret that proves one end to the other.
+func preShared() secretKind { return secretKind{"psk", "psk_file", weakPSK} }
+
+func weakPSK(s string) string {
+	if len(s) >= leastSecret {
+		return ""
+	}
+	return fmt.Sprintf("is shorter than %d characters and can be guessed by who records or fakes one exchange", leastSecret)
+}
+
+// psk reads the pre-shared key that o holds or names; nil if it has none.
+func (b *builder) psk(o object) Secret { return b.secret(o, preShared()) }
+
+// secret reads the secret that o holds or names; nil if it has none.
+func (b *builder) secret(o object, k secretKind) Secret {
+	inline, ok := o.get(k.inline)
+	file, ok2 := o.get(k.file)
 	switch {
 	case ok && ok2:
-		b.fail(o.keys["psk_file"], "keep one of them", "%s has both psk and psk_file", o.what)
+		b.fail(o.keys[k.file], "keep one of them", "%s has both %s and %s", o.what, k.inline, k.file)
 	case ok:
 		s, ok := inline.text()
 		if !ok {
 			return nil
 		}
-		b.inline = append(b.inline, o.keys["psk"])
-		inline.at = o.keys["psk"]
-		inline.judgeSecret(s)
+		b.inline = append(b.inline, o.keys[k.inline])
+		inline.at = o.keys[k.inline]
+		inline.judgeSecret(s, k)
 		return Secret(s)
 	case ok2:
-		return b.pskFile(file)
+		return b.fileOf(file, k)
 	}
 	return nil
 }
@@ -46,19 +67,20 @@ func (o object) saysSecret() bool {
 
 // judgeSecret complains about a secret that is easy to guess, without showing
 // or measuring it too closely.
-func (v value) judgeSecret(s string) {
-	switch {
-	case s == "":
-		v.fail("make one with: head -c 32 /dev/urandom | base64", "%s is empty", v.what)
-	case len(s) < leastSecret:
-		v.r.warn(v.at, "make one with: head -c 32 /dev/urandom | base64",
-			"%s is shorter than %d characters and can be guessed by who records or fakes one exchange", v.what, leastSecret)
+func (v value) judgeSecret(s string, k secretKind) {
+	if s == "" {
+		v.fail(makeSecret, "%s is empty", v.what)
+	} else if weak := k.weak(s); weak != "" {
+		v.r.warn(v.at, makeSecret, "%s %s", v.what, weak)
 	}
 }
 
-// pskFile reads a file that holds one secret; the newline at its end is not
+// makeSecret is the way to a good secret of either kind.
+const makeSecret = "make one with: head -c 32 /dev/urandom | base64"
+
+// fileOf reads a file that holds one secret; the newline at its end is not
 // part of it.
-func (b *builder) pskFile(v value) Secret {
+func (b *builder) fileOf(v value, k secretKind) Secret {
 	src := b.secretFile(v, "secret")
 	if src == nil {
 		return nil
@@ -68,7 +90,7 @@ func (b *builder) pskFile(v value) Secret {
 		v.fail("keep the secret alone in the file", "%s: the file has more than one line", v.what)
 		return nil
 	}
-	v.judgeSecret(s)
+	v.judgeSecret(s, k)
 	return Secret(s)
 }
 
@@ -93,9 +115,18 @@ func (b *builder) secretFile(v value, what string) []byte {
 	return src
 }
 
-// secretsFile reads one "id: secret" a line. Messages name lines, never what is
-// on them.
+// secretsFile reads one "id: secret" a line.
 func (b *builder) secretsFile(v value) map[string]Secret {
+	known := func(id string) bool {
+		_, err := ike.ParseID(id)
+		return err == nil
+	}
+	return b.secretLines(v, preShared(), "an identity", known)
+}
+
+// secretLines reads a file with one secret a line, each behind what it is for.
+// Messages name lines, never what is on them.
+func (b *builder) secretLines(v value, k secretKind, what string, known func(id string) bool) map[string]Secret {
 	src := b.secretFile(v, "secret")
 	if src == nil {
 		return nil
@@ -107,17 +138,16 @@ func (b *builder) secretsFile(v value) map[string]Secret {
 			continue
 		}
 		id, secret, ok := cutSecret(text)
-		if _, err := ike.ParseID(id); !ok || err != nil {
-			v.fail("write `id: secret`", "%s: line %d is not an identity, a colon, a space and a secret", v.what, i+1)
+		if !ok || !known(id) {
+			v.fail("write `id: secret`", "%s: line %d is not %s, a colon, a space and a secret", v.what, i+1, what)
 			continue
 		}
 		if _, twice := out[id]; twice {
-			v.fail("keep one of them", "%s: line %d is for an identity that an earlier line is for", v.what, i+1)
+			v.fail("keep one of them", "%s: line %d is for what an earlier line is for", v.what, i+1)
 			continue
 		}
-		if len(secret) < leastSecret {
-			b.warn(v.at, "make one with: head -c 32 /dev/urandom | base64",
-				"%s: the secret on line %d is shorter than %d characters and can be guessed", v.what, i+1, leastSecret)
+		if weak := k.weak(secret); weak != "" {
+			b.warn(v.at, makeSecret, "%s: the secret on line %d %s", v.what, i+1, weak)
 		}
 		out[id] = Secret(secret)
 	}

@@ -117,7 +117,7 @@ func (h *halfState) responderInput(id *message.ID) crypt.AuthInput {
 // refused words why the responder may have refused this node's proof.
 func (c *credentials) refused(s *session) string {
 	switch {
-	case s.support.ppk && c.ppk.Required:
+	case s.support.ppk:
 		return fmt.Sprintf("%v refuses %v with the PPK %q: it does not know that, or this id, or has other keys", s.remoteID, s.localID, c.ppk.ID)
 	case c.cert == nil:
 		return fmt.Sprintf("%v refuses %v: it knows another pre-shared key, or not this id", s.remoteID, s.localID)

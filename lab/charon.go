@@ -33,6 +33,8 @@ type CharonConfig struct {
 	RekeyIKE, RekeyChild time.Duration // zero: never
 	DPD                  time.Duration // zero: off
 	MOBIKE               bool
+	PPK                  *PPK
+	AnyPPK               bool // peers may name others than that
 }
 
 // A Charon is strongSwan's IKE daemon in a node, with ESP in userspace
@@ -158,6 +160,12 @@ func (c CharonConfig) swanctlConf() string {
 	w("  rekey_time = %ds\n  dpd_delay = %ds", int(c.RekeyIKE.Seconds()), int(c.DPD.Seconds()))
 	list(&b, "  pools", poolNames(c.Pools))
 	list(&b, "  vips", c.VirtIPs)
+	if p := c.PPK; p != nil {
+		if !c.AnyPPK {
+			w("  ppk_id = %s", p.ID)
+		}
+		w("  ppk_required = %s", yesNo(!p.Optional))
+	}
 	w("  local {\n   auth = psk\n   id = %s\n  }", c.LocalID)
 	w("  remote {\n   auth = psk\n   id = %s\n  }", c.RemoteID)
 	w("  children {\n   net {")
@@ -171,7 +179,11 @@ func (c CharonConfig) swanctlConf() string {
 	for i, p := range c.Pools {
 		w(" %s {\n  addrs = %s\n }", poolNames(c.Pools)[i], p)
 	}
-	w("}\nsecrets {\n ike-lab {\n  secret = \"%s\"\n }\n}", c.PSK)
+	w("}\nsecrets {\n ike-lab {\n  secret = \"%s\"\n }", c.PSK)
+	if p := c.PPK; p != nil {
+		w(" ppk-lab {\n  id = %s\n  secret = \"%s\"\n }", p.ID, p.Secret)
+	}
+	w("}")
 	return b.String()
 }
 

@@ -38,6 +38,21 @@ type Peer struct {
 	Encap             string // auto, udp, esp, or empty
 	RemoteTS          []string
 	IKE, ESP          []string // proposals; empty means the default ones
+	PPK               *PPK
+}
+
+// A PPK is a post-quantum pre-shared key.
+type PPK struct {
+	ID, Secret string
+	Optional   bool
+}
+
+// fields are those of a peer's ppk, whose secret is in a file named after it.
+func (p *PPK) fields(name string) string {
+	if p == nil {
+		return ""
+	}
+	return fields("id", p.ID, "file", name+".ppk", "required", fmt.Sprint(!p.Optional))
 }
 
 // A TransportRule is a line of rules.transport.
@@ -62,6 +77,7 @@ type Accept struct {
 	Modes []string
 
 	MOBIKE string // true, false, or empty
+	PPK    *PPK   // that peers may come with
 }
 
 // A Profile is one set of algorithms and lifetimes.
@@ -186,7 +202,7 @@ func (c Config) peers(w *writer) {
 		}
 		w.line("  %s: %s", p.Name, fields("address", fmt.Sprintf("%q", p.Address), "id", p.ID, "identity", "self",
 			"psk_file", secretFile(p.Name, p.PSK), "profile", profile, "virtual_ip", p.VirtualIP, "encap", p.Encap,
-			"remote_ts", flow(p.RemoteTS)))
+			"remote_ts", flow(p.RemoteTS), "ppk", p.PPK.fields(p.Name)))
 	}
 }
 
@@ -223,8 +239,13 @@ func (c Config) accept(w *writer) {
 	}
 	w.line("accept:")
 	for _, a := range c.Accept {
+		ppks, required := "", ""
+		if a.PPK != nil {
+			ppks, required = a.Name+".ppk", fmt.Sprint(!a.PPK.Optional)
+		}
 		w.line("  - %s", fields("name", a.Name, "identity", "self", "ids", flow(a.IDs), "pool", flow(a.Pool),
-			"local", flow(a.Local), "modes", flow(a.Modes), "mobike", a.MOBIKE, "profile", profile))
+			"local", flow(a.Local), "modes", flow(a.Modes), "mobike", a.MOBIKE, "profile", profile,
+			"ppk_file", ppks, "ppk_required", required))
 	}
 }
 
@@ -247,6 +268,14 @@ func (c Config) secrets() map[string]string {
 	add("self", c.PSK)
 	for _, p := range c.Peers {
 		add(p.Name, p.PSK)
+		if p.PPK != nil {
+			files[p.Name+".ppk"] = p.PPK.Secret + "\n"
+		}
+	}
+	for _, a := range c.Accept {
+		if a.PPK != nil {
+			files[a.Name+".ppk"] = a.PPK.ID + ": " + a.PPK.Secret + "\n"
+		}
 	}
 	return files
 }

@@ -8,6 +8,7 @@ import (
 	"warren/config"
 	"warren/esp"
 	"warren/ike"
+	"warren/ike/crypt"
 	"warren/nest"
 	"warren/sa"
 )
@@ -28,7 +29,7 @@ func (n *Node) peerConfig(node *nest.Node, p *config.Peer, local netip.Addr) (ik
 		Remote:    netip.AddrPortFrom(node.Action.Addr, p.IKE),
 		LocalNATT: n.cfg.Listen.NATT, RemoteNATT: p.NATT,
 		LocalID: localID, RemoteID: remoteID,
-		Cert: p.Identity.Cert, Trust: n.stores[p.Identity], PSK: []byte(p.PSK),
+		Cert: p.Identity.Cert, Trust: n.stores[p.Identity], PSK: []byte(p.PSK), PPK: ppkOf(p.PPK),
 		IKE: p.Profile.IKE, ESP: p.Profile.ESP,
 		Mode: node.Mode(), LocalTS: node.LocalTS, RemoteTS: node.RemoteTS,
 		MOBIKE: p.MOBIKE && node.Via() == sa.Network, // inside a layer the address is its lease
@@ -43,6 +44,13 @@ func (n *Node) peerConfig(node *nest.Node, p *config.Peer, local netip.Addr) (ik
 		c.Want4, c.Want6 = p.Want4, p.Want6
 	}
 	return c, nil
+}
+
+func ppkOf(p *config.PPK) ike.PPK {
+	if p == nil {
+		return ike.PPK{}
+	}
+	return ike.PPK{ID: p.ID, Secret: crypt.Secret(p.Secret), Required: p.Required}
 }
 
 // The ports of this node inside a layer, where no socket of the host listens.
@@ -86,7 +94,15 @@ func (n *Node) acceptConfig(a *config.Accept) (ike.AcceptConfig, error) {
 	if err != nil {
 		return ike.AcceptConfig{}, err
 	}
+	var ppk func(string) ([]byte, bool)
+	if a.PPKs != nil {
+		ppk = func(id string) ([]byte, bool) {
+			s, ok := a.PPKs[id]
+			return s, ok
+		}
+	}
 	return ike.AcceptConfig{
+		PPK: ppk, PPKRequired: a.PPKRequired,
 		Name: a.Name, LocalID: id, IDs: slices.Clone(a.IDs), Pool: pool,
 		Cert: a.Identity.Cert, Trust: n.stores[a.Identity],
 		PSK: func(remote ike.ID) ([]byte, bool) {

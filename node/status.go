@@ -8,7 +8,6 @@ import (
 
 	"warren/control"
 	"warren/esp"
-	"warren/host"
 	"warren/nest"
 	"warren/packet"
 	"warren/sa"
@@ -21,8 +20,8 @@ func (b *backend) Status() control.Status {
 		return control.Status{
 			Node: n.cfg.Node, Version: n.opt.Version, UptimeSeconds: time.Since(n.started).Seconds(),
 			Tun:       control.Tun{Name: n.dev.Name(), Addresses: texts(n.cfg.Tun.Addresses), MTU: n.dev.MTU()},
-			Dataplane: n.dataplane(), CoreDumps: host.Dumpable(), KeyExport: n.cfg.AllowKeyExport,
-			Chains: n.chainStatus(), Accepted: n.acceptedStatus(), Drops: n.plane.Drops(), Traffic: n.traffic(), IKE: n.refusals(),
+			Dataplane: n.dataplane(),
+			Chains:    n.chainStatus(), Accepted: n.acceptedStatus(), Drops: n.plane.Drops(), Traffic: n.traffic(), IKE: n.refusals(),
 		}
 	})
 }
@@ -177,7 +176,7 @@ func (b *backend) IKE() []control.IKE {
 				Local: s.Path.Local.String(), Remote: s.Path.Remote.String(),
 				LocalID: s.Local.String(), RemoteID: s.Remote.String(),
 				SPIInitiator: hex64(s.SPIi), SPIResponder: hex64(s.SPIr),
-				Proposal: s.Suite, NAT: s.NATT, MOBIKE: s.MOBIKE, Children: len(s.Children), Rekeys: uint64(s.Rekeys),
+				Proposal: s.Suite, NAT: s.NATT, MOBIKE: s.MOBIKE, PPK: s.PPK, Children: len(s.Children), Rekeys: uint64(s.Rekeys),
 			}
 			if s.Initiator {
 				e.Role = "initiator"

@@ -59,10 +59,15 @@ func tunnels(rules []TransportRule) []TunnelRule {
 func TestGeneratedRules(t *testing.T) {
 	for _, n := range []int{0, 1, leafSize, leafSize + 1, 100, 3000} {
 		g := newGenerator(uint64(n), n)
-		rules, flows := g.make(n, 400)
+		rules := g.transports(n)
 		l := linear{rules, tunnels(rules)}
 		tables := NewTables(l.transport, l.tunnel, Discard)
-		for i, f := range flows {
+		for i := range 1000 {
+			m := &Match{}
+			if n > 0 {
+				m = &rules[i%n].Match
+			}
+			f := g.flow(m)
 			if i%50 == 0 {
 				f.Src = netip.IPv6Loopback() // as it is when a gateway is of the other family
 			}
@@ -140,7 +145,7 @@ func TestRulesComeAndGo(t *testing.T) {
 	for n := len(rules); n > 0; n-- {
 		tables = tables.RemoveTransport(g.IntN(n))
 	}
-	if tables.transport.index.pairs.used != 0 || len(tables.transport.free) != len(rules) {
+	if tables.transport.root != nil || len(tables.transport.free) != len(rules) {
 		t.Errorf("left: %+v", tables.transport)
 	}
 }
@@ -151,9 +156,7 @@ func FuzzIndex(f *testing.F) {
 	f.Add(uint64(2), uint16(5), []byte{}, make([]byte, 16), uint8(1), uint16(0), uint16(0))
 	f.Fuzz(func(t *testing.T, seed uint64, n uint16, src, dst []byte, proto uint8, sport, dport uint16) {
 		g := newGenerator(seed, 0) // few networks
-		var l linear
-		var flows []packet.Flow
-		l.transport, flows = g.make(int(n%500), 40)
+		l := linear{transport: g.transports(int(n % 500))}
 		l.tunnel = tunnels(l.transport)
 		tables := NewTables(l.transport, l.tunnel, Discard)
 		for i := range len(l.transport) / 20 {
@@ -165,16 +168,17 @@ func FuzzIndex(f *testing.F) {
 		s, _ := netip.AddrFromSlice(src)
 		d, _ := netip.AddrFromSlice(dst)
 		l.check(t, tables, packet.Flow{Src: s, Dst: d, Proto: proto, SrcPort: sport, DstPort: dport})
-		for _, f := range flows {
-			l.check(t, tables, f)
+		for i := range l.transport {
+			l.check(t, tables, g.flow(&l.transport[i].Match))
 		}
 	})
 }
 
 func TestIndexedLookUpsAllocateNothing(t *testing.T) {
 	g := newGenerator(3, 2000)
-	rules, flows := g.make(2000, 100)
+	rules := g.transports(2000)
 	tables := NewTables(rules, tunnels(rules), Discard)
+	flows := g.flows(rules, 100)
 	skipped := string(rune('a' + rand.IntN(2)))
 	skip := func(via string) bool { return via == skipped }
 	if n := testing.AllocsPerRun(10, func() {
@@ -203,7 +207,7 @@ func TestMemoryPerRule(t *testing.T) {
 	before := heap()
 	table := newTable(rules, kind[TransportRule]{matchOfTransport, classOfTransport})
 	copied := heap()
-	table.index = nil
+	table.root = nil
 	without := heap()
 	t.Logf("%d bytes per rule in the index, %d for the rule and its place", (copied-without)/n, (without-before)/n)
 	runtime.KeepAlive(rules)
