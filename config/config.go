@@ -117,9 +117,10 @@ type Profile struct {
 	Pos   string
 }
 
-// Rekey says when SAs are replaced. Zero is never, for bytes and packets only.
+// Rekey says when SAs are replaced. Zero is never, for bytes, packets and reauthentication only.
 type Rekey struct {
 	IKE     time.Duration // age of an IKE SA
+	Reauth  time.Duration // age of a session that this node opened
 	Child   time.Duration // age of a child SA
 	Bytes   uint64        // of a child SA, one direction
 	Packets uint64

@@ -24,7 +24,7 @@ tun: {name: warren0, address: [10.200.0.1/32, "fd00::1"]}
 identities:
   outer: {id: alice.example, psk_file: outer.psk}
 profiles:
-  fast: {ike: [aes128gcm16-prfsha256-x25519], esp: [aes128gcm16-esn], rekey: {time: 1h, ike: 4h, bytes: 64GiB, packets: 1000000}}
+  fast: {ike: [aes128gcm16-prfsha256-x25519], esp: [aes128gcm16-esn], rekey: {time: 1h, ike: 4h, reauth: 24h, bytes: 64GiB, packets: 1000000}}
 peers:
   sg1: {address: 192.0.2.1, id: sg1.example, identity: outer, profile: fast, virtual_ip: true, encap: auto}
   sg2: {address: 198.51.100.1, id: sg2.example, virtual_ip: [10.99.2.2, ipv6], liveness: 10s, replay_window: 128}
@@ -76,7 +76,7 @@ func TestLoad(t *testing.T) {
 		"default limits":  c.Limits.Depth == 8 && c.Limits.Flows == 1<<20 && c.Limits.QueueBytes == 256<<10,
 		"profile":         sg1.Profile.Name == "fast" && sg1.Profile.Suite().String() == "aes128gcm16-esn",
 		"default profile": sg2.Profile.Name == "default" && len(sg2.Profile.IKE) > 0,
-		"rekey":           sg1.Profile.Rekey == Rekey{4 * time.Hour, time.Hour, 64 << 30, 1000000},
+		"rekey":           sg1.Profile.Rekey == Rekey{4 * time.Hour, 24 * time.Hour, time.Hour, 64 << 30, 1000000},
 		"virtual ip":      sg1.VirtualIP4 && sg1.VirtualIP6 && !sg1.Want4.IsValid(),
 		"wanted ip":       sg2.VirtualIP4 && sg2.VirtualIP6 && sg2.Want4 == netip.MustParseAddr("10.99.2.2") && !sg2.Want6.IsValid(),
 		"no virtual ip":   !bob.VirtualIP4 && !bob.VirtualIP6,

@@ -191,6 +191,7 @@ func (v value) rekey(r Rekey) Rekey {
 	}
 	o.durationInto("time", &r.Child, time.Second, false)
 	o.durationInto("ike", &r.IKE, time.Second, false)
+	o.durationInto("reauth", &r.Reauth, time.Second, true)
 	if v, ok := o.get("bytes"); ok {
 		if n, ok := v.size(); ok && n > 0 && n < 1<<20 {
 			v.fail("write 1MiB or more", "%s is %d bytes, so few that SAs would be replaced all the time", v.what, n)

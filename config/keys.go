@@ -93,6 +93,7 @@ func identityKeys() []Key {
 
 		{"profiles.*.rekey", "time", "duration", "1h", "age of a child SA"},
 		{"profiles.*.rekey", "ike", "duration", "4h", "age of an IKE SA"},
+		{"profiles.*.rekey", "reauth", "duration, 0 is off", "0", "age of a session at which its initiator authenticates anew, with another session in its place; it does before a certificate ends in any case"},
 		{"profiles.*.rekey", "bytes", "size", "none", "carried by a child SA in one direction"},
 		{"profiles.*.rekey", "packets", "number", "none", "the same, in packets"},
 	}

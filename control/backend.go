@@ -22,6 +22,10 @@ type Backend interface {
 	// name "all", and returns when it has.
 	Rekey(ctx context.Context, chain string, progress func(Event)) error
 
+	// Reauth replaces the sessions of every layer of a chain, or of every chain with
+	// the name "all", and returns when it has, or when one has failed.
+	Reauth(ctx context.Context, chain string, progress func(Event)) error
+
 	SAs() []SA
 	IKE() []IKE
 	Rules() []Rule

@@ -88,6 +88,12 @@ func (c *Client) Rekey(ctx context.Context, chain string, progress func(Event)) 
 	return c.act(ctx, "rekey", chain, progress)
 }
 
+// Reauth replaces the sessions of a chain, or of all of them, and returns when it
+// has.
+func (c *Client) Reauth(ctx context.Context, chain string, progress func(Event)) error {
+	return c.act(ctx, "reauth", chain, progress)
+}
+
 // Events calls each for every event until ctx ends, the daemon stops, or each
 // returns an error. With all, the remembered ones come first. It returns nil
 // when the daemon ended the stream.

@@ -61,6 +61,11 @@ func (f *fakeBackend) Rekey(_ context.Context, chain string, progress func(Event
 	return f.fail
 }
 
+func (f *fakeBackend) Reauth(_ context.Context, chain string, progress func(Event)) error {
+	progress(Event{Kind: EventReauth, Chain: chain, Layer: 1, Peer: "sg1"})
+	return f.fail
+}
+
 // serve starts a server for f on a real socket, and a client for it.
 func serve(t *testing.T, f *fakeBackend) (*Server, *Client) {
 	t.Helper()

@@ -25,6 +25,7 @@ type collector struct {
 
 	info, uptime, mtu, state        *prometheus.Desc
 	layerUp, packets, bytes, rekeys *prometheus.Desc
+	reauths                         *prometheus.Desc
 	drops, refused                  *prometheus.Desc
 	traffic, sessions               *prometheus.Desc
 	securityAssociation             *prometheus.Desc
@@ -45,6 +46,7 @@ func newCollector(b Backend) *collector {
 		packets:  desc("layer_packets_total", "Packets through the layer.", append(layer, "direction")...),
 		bytes:    desc("layer_bytes_total", "Inner bytes through the layer.", append(layer, "direction")...),
 		rekeys:   desc("layer_rekeys_total", "Times the layer's child SA was replaced.", layer...),
+		reauths:  desc("layer_reauths_total", "Times the layer's session was authenticated anew.", layer...),
 		drops:    desc("drops_total", "Refused packets.", "reason"),
 		refused:  desc("ike_refused_total", "Refused IKE messages.", "reason"),
 		traffic:  desc("traffic_packets_total", "Packets by the point of the data path where they were seen.", "point"),
@@ -57,7 +59,7 @@ func newCollector(b Backend) *collector {
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{c.info, c.uptime, c.mtu, c.state, c.layerUp, c.packets,
-		c.bytes, c.rekeys, c.drops, c.refused, c.traffic, c.sessions, c.securityAssociation} {
+		c.bytes, c.rekeys, c.reauths, c.drops, c.refused, c.traffic, c.sessions, c.securityAssociation} {
 		ch <- d
 	}
 }
@@ -108,6 +110,7 @@ func (c *collector) collectChain(ch chan<- prometheus.Metric, chain Chain) {
 		counter(ch, c.bytes, l.BytesIn, chain.Name, number, l.Peer, "in")
 		counter(ch, c.bytes, l.BytesOut, chain.Name, number, l.Peer, "out")
 		counter(ch, c.rekeys, l.Rekeys, chain.Name, number, l.Peer)
+		counter(ch, c.reauths, l.Reauths, chain.Name, number, l.Peer)
 	}
 }
 

@@ -23,6 +23,7 @@ func routes(b Backend) http.Handler {
 	mux.HandleFunc("POST /v1/up", func(w http.ResponseWriter, r *http.Request) { streamAction(w, r, b.Up) })
 	mux.HandleFunc("POST /v1/down", func(w http.ResponseWriter, r *http.Request) { streamAction(w, r, b.Down) })
 	mux.HandleFunc("POST /v1/rekey", func(w http.ResponseWriter, r *http.Request) { streamAction(w, r, b.Rekey) })
+	mux.HandleFunc("POST /v1/reauth", func(w http.ResponseWriter, r *http.Request) { streamAction(w, r, b.Reauth) })
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusNotFound, failure{"no such request: " + r.Method + " " + r.URL.Path})
 	})

@@ -84,7 +84,7 @@ type Layer struct {
 	Peer       string `json:"peer"`
 	Mode       string `json:"mode"` // "tunnel" or "transport"
 	State      string `json:"state"`
-	Reason     string `json:"reason"`
+	Reason     string `json:"reason"` // why it could not be authenticated anew, while it stands as it was
 	Local      string `json:"local"`
 	Remote     string `json:"remote"`
 	VirtualIP  string `json:"virtual_ip"`
@@ -99,6 +99,7 @@ type Layer struct {
 	PacketsOut uint64 `json:"packets_out"`
 	BytesOut   uint64 `json:"bytes_out"`
 	Rekeys     uint64 `json:"rekeys"`
+	Reauths    uint64 `json:"reauths"` // sessions that another one took the place of
 }
 
 // Accepted is one session that a peer opened with this node.
@@ -215,7 +216,9 @@ const (
 	EventChainFailed  = "chain-failed"
 	EventRollback     = "rollback"
 	EventRekey        = "rekey"
-	EventMoved        = "moved" // other outer addresses; the reason says which
+	EventReauth       = "reauth"        // another session, authenticated anew
+	EventReauthFailed = "reauth-failed" // the session stays as it is; the reason
+	EventMoved        = "moved"         // other outer addresses; the reason says which
 	EventAcceptedUp   = "accepted-up"
 	EventAcceptedDown = "accepted-down"
 	EventMissed       = "missed" // the reader fell behind; the reason says by how much

@@ -14,7 +14,9 @@ import (
 // A childAnswer is a child SA that the peer asks for.
 type childAnswer struct {
 	first    bool   // in IKE_AUTH
+	anew     bool   // with INITIAL_CONTACT
 	old      *child // being rekeyed
+	takes    *child // of another session, whose layer it takes over
 	ni, nr   []byte
 	choice   crypt.Choice
 	child    *child
@@ -53,6 +55,11 @@ func (a *childAnswer) build(e *Engine, sa *ikeSA, ps []message.Payload, now time
 	}
 	if no := a.narrow(s, selectors(tsi), selectors(tsr)); no != nil {
 		return no
+	}
+	if a.old == nil && !a.anew && !s.initiator {
+		if a.takes = e.predecessor(s, a.child); a.takes != nil {
+			a.child.layer = a.takes.layer
+		}
 	}
 	a.choice = choice
 	return a.arm(e, sa, ke, shared, now)
@@ -278,8 +285,10 @@ func (e *Engine) mayReplace(sa *ikeSA, rekey *message.Notify) (*child, *refusal)
 // answered installs what the peer asked for.
 func (e *Engine) answered(s *session, a *childAnswer) {
 	if a.old == nil {
-		e.addChild(s, a.child)
-		e.emit(ChildUp{Session: s.id, Child: e.export(s, a.child, a.keys)})
+		if a.promised {
+			a.takes = e.sender(a.child.layer)
+		}
+		e.introduce(s, a.child, a.takes, a.keys)
 		return
 	}
 	e.replaceChild(s, a.old, a.child, a.keys, false)

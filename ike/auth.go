@@ -35,6 +35,7 @@ func (c *credentials) prove(e *Engine, s *session, k crypt.Keys, in crypt.AuthIn
 		return nil, nil, crypt.ErrNoKeys
 	}
 	auth, err := c.cert.Sign(e.opt.Rand, s.half.peer.hashes, octets)
+	s.lasts(c.cert.Ends())
 	return c.cert.Payloads(), auth, err
 }
 
@@ -95,6 +96,7 @@ func (c *credentials) verifyCert(e *Engine, s *session, p peerProof, now time.Ti
 	if len(wants.Now) > 0 {
 		return &crlWait{store: c.trust, urls: wants.Now}
 	}
+	s.lasts(peer.Ends())
 	return nil
 }
 

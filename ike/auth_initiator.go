@@ -33,7 +33,7 @@ func (t *authTask) build(e *Engine, s *session) ([]message.Payload, error) {
 		return nil, err
 	}
 	ps := append([]message.Payload{idi}, certs...)
-	if !s.peer.NoInitialContact && e.onlySession(s) {
+	if !s.peer.NoInitialContact && s.reauth.pred == nil && e.onlySession(s) {
 		ps = append(ps, &message.Notify{Kind: message.InitialContact})
 	}
 	if s.auth.trust != nil {
@@ -120,8 +120,7 @@ func (t *authTask) done(e *Engine, sa *ikeSA, ps []message.Payload, err error, n
 		return
 	}
 	e.up(s, now)
-	e.addChild(s, c)
-	e.emit(ChildUp{Session: s.id, Child: e.export(s, c, keys)})
+	e.introduce(s, c, e.takeOver(s, c, now), keys)
 }
 
 // verify checks the responder's identity and proof.
@@ -191,6 +190,9 @@ func (t *authTask) finish(e *Engine, s *session, ps []message.Payload, now time.
 		return nil, childKeys{}, &Error{Peer: s.name, Stage: StageAuth, Reason: err.Error(), Notify: message.InternalAddressFailure}
 	}
 	c, err := t.child.agree(s, ps, now)
+	if err == nil {
+		err = s.succeeds(c)
+	}
 	var keys childKeys
 	if err == nil {
 		keys, err = t.child.keys(s.cur)

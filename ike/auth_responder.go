@@ -151,13 +151,14 @@ func (e *Engine) authFailed(sa *ikeSA, reason string, n message.NotifyType, now 
 func (e *Engine) finishAuth(sa *ikeSA, d Datagram, ps, resp []message.Payload, now time.Time) {
 	s := sa.sess
 	half := s.half
-	c := &childAnswer{first: true, ni: half.ni, nr: half.nr}
+	anew := message.GetNotify(ps, message.InitialContact) != nil
+	c := &childAnswer{first: true, anew: anew, ni: half.ni, nr: half.nr}
 	cp, no := e.grant(s, ps)
 	if no == nil {
 		no = c.build(e, sa, ps, now)
 	}
 	old := e.twins(s)
-	if message.GetNotify(ps, message.InitialContact) == nil {
+	if !anew {
 		e.thin(old, now)
 		old = nil
 	}
@@ -177,8 +178,7 @@ func (e *Engine) finishAuth(sa *ikeSA, d Datagram, ps, resp []message.Payload, n
 		resp = append(resp, cp)
 	}
 	resp = append(resp, e.answerMOBIKE(s, ps)...)
-	e.addChild(s, c.child)
-	e.emit(ChildUp{Session: s.id, Child: e.export(s, c.child, c.keys)})
+	e.introduce(s, c.child, c.takes, c.keys)
 	e.respond(sa, d, message.IKEAuth, append(resp, c.payloads...))
 }
 

@@ -41,6 +41,7 @@ type child struct {
 	succ     *child // the pair that takes its place
 	rekey    *rekeyChild
 	sending  bool // its outbound SA is in use
+	shared   bool // another session has, or had, a pair of the same layer
 	rekeyAt  time.Time
 	hardAt   time.Time
 	removeAt time.Time // childLingering, and childRedundant: do not wait longer
@@ -94,7 +95,8 @@ func (e *Engine) addChild(s *session, c *child) {
 // replaceChild puts c in the session in place of old and says so. use says to
 // send on c at once.
 func (e *Engine) replaceChild(s *session, old, c *child, k childKeys, use bool) {
-	c.rekeys = old.rekeys + 1
+	c.rekeys, c.shared = old.rekeys+1, old.shared
+	use = use && s.inUse(old.layer) != nil // else the layer is another session's
 	e.addChild(s, c)
 	c.sending = use
 	if use {
@@ -129,6 +131,10 @@ func (e *Engine) removeChild(s *session, c *child, r removal, now time.Time) {
 	for _, sa := range s.sas {
 		e.breakPromises(sa, isReplaced(c))
 	}
+	if r.down && e.handOver(s, c, r.reason, now) {
+		r.down = false
+	}
+	c.sending = false
 	if r.down {
 		e.cutOff(c.layer, r.reason, now)
 	}

@@ -73,6 +73,10 @@ type Rekey struct {
 	// the session, between half of it and all where this node did, so that both
 	// ends rarely rekey at once. Zero means 0.1, negative none.
 	Jitter float64
+
+	// Reauth is the age at which this node, if it opened the session, opens
+	// another one in its place. That happens before a certificate ends, too.
+	Reauth time.Duration
 }
 
 // A PeerConfig is one session to be initiated.
@@ -105,7 +109,12 @@ type PeerConfig struct {
 	Liveness         time.Duration // zero means no liveness checks
 	Window           int           // replay window, passed on in Child
 	NoInitialContact bool
-	MOBIKE           bool // move along when the addresses change (RFC 4555); of tunnels only
+
+	// Again gives the configuration of a session that takes the place of this one
+	// (RFC 7296, Section 2.8.3). Nil means that none does.
+	Again func() (PeerConfig, error)
+
+	MOBIKE bool // move along when the addresses change (RFC 4555); of tunnels only
 }
 
 // check reports what makes c unusable.

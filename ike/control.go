@@ -132,6 +132,10 @@ func (e *Engine) ChildUsed(id SessionID, spi esp.SPI, now time.Time) {
 		return
 	}
 	e.InboundSeen(id, now)
+	if !s.reauth.takeAt.IsZero() {
+		e.takeLayers(s)
+		e.arm(s)
+	}
 	for _, c := range s.children {
 		if c.succ != nil && c.succ.spiIn == spi && c.state == childReplaced {
 			e.switchOutbound(s, c, c.succ)

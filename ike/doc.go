@@ -13,6 +13,10 @@
 // Section 2.8) and INFORMATIONAL (DELETE and liveness checks). The window is
 // one exchange in each direction.
 //
+// A session may be followed by another one that is authenticated from scratch and
+// takes over its layers (RFC 7296, Section 2.8.3). It has one pair of child SAs:
+// further ones end with the session before it.
+//
 // Addresses may change under a session (MOBIKE, RFC 4555): the initiator updates
 // them, tries the responder's other addresses when the usual one is silent, and
 // follows one that announces a new address. What is claimed about addresses is

@@ -65,7 +65,7 @@ type (
 	}
 
 	// ChildAdded brings the pair that replaces the one with inbound SPI
-	// Replaces. Install its inbound SA now; send on its outbound SA only if
+	// Replaces, perhaps of another session. Install its inbound SA now; send on its outbound SA only if
 	// UseOutbound is set, else when OutboundSwitched says so.
 	ChildAdded struct {
 		Session     SessionID
@@ -136,6 +136,20 @@ type (
 		SPIi, SPIr uint64
 	}
 
+	// ReauthStarted says that the session Successor was begun, to take the place of
+	// the session ID. Its own events follow: as the last a ChildAdded, with which
+	// it does, and a SessionDown of the old one. If it fails, ReauthFailed follows.
+	ReauthStarted struct {
+		ID, Successor SessionID
+	}
+
+	// ReauthFailed says that a session stays as it is, for now, and why.
+	ReauthFailed struct {
+		ID    SessionID
+		Err   error
+		Again time.Time // when it is tried again
+	}
+
 	// CRLWanted asks for revocation lists: fetch each of URLs, hand what comes
 	// to Trust.Fetched, and then, if Waits is set, call Resume. Only what
 	// trusted certificates name is asked for.
@@ -168,6 +182,8 @@ func (PathChanged) event()      {}
 func (SessionRekeyed) event()   {}
 func (Retransmitted) event()    {}
 func (CRLWanted) event()        {}
+func (ReauthStarted) event()    {}
+func (ReauthFailed) event()     {}
 
 // Output is what the engine wants done: events first, in order, then messages.
 type Output struct {
@@ -192,6 +208,7 @@ type SessionInfo struct {
 	Lease6      netip.Addr
 	Established time.Time
 	Rekeys      int
+	Reauths     int  // sessions that this one took the place of, one after the other
 	MOBIKE      bool // both ends know it
 	PPK         bool // a post-quantum pre-shared key is in its keys
 	Children    []ChildInfo

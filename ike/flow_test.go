@@ -21,10 +21,20 @@ func (w *flow) arrive(p *pair) {
 		to := p.other(n)
 		for _, spi := range n.out {
 			if c, ok := to.in[n.in[spi].SPIOut]; ok && w.tell {
-				to.e.ChildUsed(to.session(), c.SPIIn, p.now)
+				to.e.ChildUsed(to.owner(c.SPIIn), c.SPIIn, p.now)
 			}
 		}
 	}
+}
+
+// owner is the session of a pair.
+func (n *end) owner(spi esp.SPI) SessionID {
+	for _, s := range n.e.order {
+		if s.byIn(spi) != nil {
+			return s.id
+		}
+	}
+	return 0
 }
 
 // look is called after every step.

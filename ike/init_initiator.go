@@ -34,6 +34,11 @@ type initState struct {
 // Initiate starts a session. Its outcome is an event: SessionUp with ChildUp,
 // or SessionFailed.
 func (e *Engine) Initiate(c PeerConfig, now time.Time) (SessionID, error) {
+	return e.initiate(c, nil, now)
+}
+
+// initiate starts a session, to take the place of pred if that is not nil.
+func (e *Engine) initiate(c PeerConfig, pred *session, now time.Time) (SessionID, error) {
 	if err := c.check(); err != nil {
 		return 0, fmt.Errorf("ike: peer %q: %w", c.Name, err)
 	}
@@ -64,6 +69,7 @@ func (e *Engine) Initiate(c PeerConfig, now time.Time) (SessionID, error) {
 		e.end(s, ending{silent: true}, now)
 		return 0, err
 	}
+	e.succeed(pred, s)
 	e.arm(s)
 	return s.id, nil
 }

@@ -40,7 +40,7 @@ func (p *pair) samePath() {
 		p.t.Errorf("the initiator goes from %v to %v, the responder from %v to %v", i.Local, i.Remote, r.Local, r.Remote)
 	}
 	for _, n := range []*end{p.i, p.r} {
-		if ev, ok := last[PathChanged](n); ok && ev.Path != n.e.order[0].path {
+		if ev, ok := last[PathChanged](n); ok && ev.ID == n.e.order[0].id && ev.Path != n.e.order[0].path {
 			p.t.Errorf("%s: ESP goes by %+v, IKE by %+v", n.name, ev.Path, n.e.order[0].path)
 		}
 	}

@@ -14,8 +14,8 @@ import (
 // oneOutbound checks that each layer sends on one pair at most, as the engine
 // sees it and as its events told.
 func (n *end) oneOutbound(t *rapid.T) {
+	sending := map[sa.Layer]int{}
 	for _, s := range n.e.order {
-		sending := map[sa.Layer]int{}
 		for _, c := range s.children {
 			if c.sending {
 				if sending[c.layer]++; n.out[c.layer] != c.spiIn {
@@ -23,10 +23,10 @@ func (n *end) oneOutbound(t *rapid.T) {
 				}
 			}
 		}
-		for layer, k := range sending {
-			if k > 1 {
-				t.Fatalf("%s: %d outbound SAs of layer %d", n.name, k, layer)
-			}
+	}
+	for layer, k := range sending {
+		if k > 1 {
+			t.Fatalf("%s: %d outbound SAs of layer %d", n.name, k, layer)
 		}
 	}
 	for spi := range n.in {
@@ -50,7 +50,7 @@ func TestRandomNetwork(t *testing.T) {
 		}
 		p := newSeededPair(t, rapid.Uint64Range(1, 1<<20).Draw(t, "seed"), a)
 		p.i.quiet, p.r.quiet = true, true
-		if _, err := p.i.e.Initiate(c, p.now); err != nil {
+		if _, err := p.i.e.Initiate(again(c), p.now); err != nil {
 			t.Fatal(err)
 		}
 		p.flush()
@@ -99,6 +99,12 @@ func TestRandomNetwork(t *testing.T) {
 				n := pick()
 				for _, s := range n.e.Sessions() {
 					_ = n.e.RekeyIKE(s.ID, p.now)
+				}
+				p.flush()
+			},
+			"reauthenticate": func(*rapid.T) {
+				for _, s := range p.i.e.Sessions() {
+					_ = p.i.e.Reauthenticate(s.ID, p.now)
 				}
 				p.flush()
 			},

@@ -193,8 +193,7 @@ func (t *rekeyChild) installNew(e *Engine, s *session, c *child, keys childKeys,
 		e.removeChild(s, lost, removal{reason: "the peer had lost it"}, now)
 		return
 	}
-	e.addChild(s, c)
-	e.emit(ChildUp{Session: s.id, Child: e.export(s, c, keys)})
+	e.introduce(s, c, nil, keys)
 }
 
 // refused handles an error notify.

@@ -8,7 +8,7 @@ import (
 	"warren/sa"
 )
 
-// Layers of one chain never rekey at the same moment: a session that this node
+// Layers of one chain never rekey or authenticate anew at the same moment: a session that this node
 // opened waits while another one, inside it or outside, replaces a child or its
 // IKE SA. An outer rekey that goes wrong then cannot meet an inner one that
 // needs its packets. What a peer begins cannot be put off, but comes later: the
@@ -61,7 +61,7 @@ func (e *Engine) gap(s *session, at time.Time) time.Duration {
 		if o == s || !o.initiator || o.state != sessionUp || !e.inside(s, o) && !e.inside(o, s) {
 			continue
 		}
-		plans := []time.Time{o.cur.rekeyAt}
+		plans := []time.Time{o.cur.rekeyAt, o.reauth.at}
 		for _, c := range o.children {
 			plans = append(plans, c.rekeyAt)
 		}
@@ -82,8 +82,8 @@ func (e *Engine) lifetime(s *session) sa.Lifetime {
 	return life
 }
 
-// waits reports whether a rekey of s has to wait for one in another layer. It
-// waits no longer than half the time that is left until hard, when the SA ends.
+// waits reports whether a rekey of s has to wait for one in another layer, or for
+// the reauthentication of its own. It waits no longer than half the time that is left until hard, when the SA ends.
 func (e *Engine) waits(s *session, hard time.Time, slack time.Duration, now time.Time) bool {
 	if !s.initiator || !hard.IsZero() && now.After(hard.Add(-slack/2)) {
 		return false
@@ -93,7 +93,7 @@ func (e *Engine) waits(s *session, hard time.Time, slack time.Duration, now time
 			return true
 		}
 	}
-	return false
+	return s.reauth.pred != nil || s.reauth.succ != nil
 }
 
 // chainRetry is when a rekey that has to wait is looked at again.
@@ -107,6 +107,9 @@ func (e *Engine) inside(s, outer *session) bool { return slices.Contains(e.carri
 // replaces reports whether something of s is being replaced: from the request
 // of a rekey, by either end, to the DELETE of what it replaced.
 func (s *session) replaces() bool {
+	if s.reauth.succ != nil {
+		return true
+	}
 	if s.state != sessionUp {
 		return false
 	}

@@ -52,7 +52,8 @@ type session struct {
 	half *halfState   // until IKE_AUTH ends
 	wait *wait        // IKE_AUTH stands still
 
-	mob mobility
+	mob    mobility
+	reauth reauth
 
 	others    []*candidate // as initiator, until IKE_AUTH ends
 	cur       *ikeSA
@@ -123,7 +124,7 @@ func (e *Engine) arm(s *session) {
 		e.timers.set(&s.timer, time.Time{})
 		return
 	}
-	at := earliest(s.closeBy, s.halfBy, s.livenessAt())
+	at := earliest(s.closeBy, s.halfBy, s.livenessAt(), s.reauth.at, s.reauth.retireAt, s.reauth.takeAt)
 	if s.init != nil {
 		at = earliest(at, s.init.failAt)
 	}
@@ -174,6 +175,7 @@ func (e *Engine) tickSession(s *session, now time.Time) {
 		e.tickChild(s, c, now)
 	}
 	e.tickPostponed(s, now)
+	e.tickReauth(s, now)
 	if due(s.livenessAt(), now) {
 		e.checkLiveness(s, now)
 	}
@@ -222,7 +224,11 @@ func (e *Engine) closeSession(s *session, why ending, now time.Time) {
 		e.end(s, why, now)
 		return
 	}
+	if o := s.reauth.succ; o != nil && s.reauth.retireAt.IsZero() {
+		e.closeSession(o, why, now)
+	}
 	s.state, s.closing = sessionClosing, &why
+	s.reauth.at, s.reauth.retireAt, s.reauth.takeAt = time.Time{}, time.Time{}, time.Time{}
 	s.closeBy = now.Add(e.opt.Delete.total())
 	for _, c := range s.children {
 		c.rekeyAt, c.hardAt = time.Time{}, time.Time{}
@@ -261,6 +267,9 @@ func (e *Engine) end(s *session, why ending, now time.Time) {
 		why = *s.closing
 	}
 	for _, c := range slices.Clone(s.children) {
+		if !why.silent && e.bequeath(s, c, now) {
+			continue
+		}
 		e.removeChild(s, c, removal{down: c.sending, byPeer: why.byPeer, reason: why.text(), silent: why.silent}, now)
 	}
 	s.dropWait()
@@ -272,6 +281,7 @@ func (e *Engine) end(s *session, why ending, now time.Time) {
 	e.releaseLeases(s)
 	e.timers.set(&s.timer, time.Time{})
 	e.announceEnd(s, why)
+	e.unlink(s, why, now)
 }
 
 func (why ending) text() string {
@@ -320,6 +330,7 @@ func (e *Engine) up(s *session, now time.Time) {
 	if s.mixed {
 		e.leaveFirst(s, now)
 	}
+	s.reauth.at = e.reauthTime(s, now)
 	if s.auth != nil {
 		s.auth.wipe()
 	}
@@ -339,7 +350,7 @@ func (s *session) info() SessionInfo {
 		State: [...]string{"connecting", "half-open", "up", "closing"}[s.state],
 		Local: s.localID, Remote: s.remoteID, Path: s.path, NATT: s.natt, Encap: s.encap,
 		SPIi: uint64(s.cur.spiI), SPIr: uint64(s.cur.spiR),
-		Lease4: s.lease4, Lease6: s.lease6, Established: s.established, Rekeys: s.rekeys, MOBIKE: s.mob.on, PPK: s.mixed,
+		Lease4: s.lease4, Lease6: s.lease6, Established: s.established, Rekeys: s.rekeys, Reauths: s.reauth.count, MOBIKE: s.mob.on, PPK: s.mixed,
 	}
 	if s.cur.sk != nil {
 		i.Suite = s.cur.choice.String()

@@ -39,6 +39,9 @@ func selectors(ts *message.TS) []policy.Selector {
 	return out
 }
 
+// sameTS reports whether both select the same packets.
+func sameTS(a, b []policy.Selector) bool { return policy.CoversAll(a, b) && policy.CoversAll(b, a) }
+
 // leaseSelectors selects the session's virtual addresses.
 func (s *session) leaseSelectors() []policy.Selector {
 	var out []policy.Selector

@@ -209,6 +209,42 @@ func TestOneHostRekey(t *testing.T) {
 	must(t, alice.Stop())
 }
 
+// TestOneHostReauth authenticates all layers anew, each with what is inside it,
+// while packets pass.
+func TestOneHostReauth(t *testing.T) {
+	d := newDuo(t)
+	alice := d.start(d.TwoHosts.Sender, d.SenderConfig(3, true))
+	d.command(alice, "up", "web")
+	events := d.bob.Events(d.ctx)
+	before := d.accepted(4)
+	ping, err := d.TwoHosts.Sender.StartPing("ping-reauth", d.Target, 10*time.Millisecond)
+	must(t, err)
+	d.command(alice, "reauth", "web")
+	d.command(alice, "reauth", "web")
+	d.command(alice, "rekey", "web")
+	st, err := ping.Stop()
+	must(t, err)
+	if st.Lost() != 0 || st.Sent < 100 {
+		t.Errorf("%d of %d pings were lost while layers were authenticated anew", st.Lost(), st.Sent)
+	}
+	outer := ""
+	for i, a := range d.accepted(4) {
+		old := before[i]
+		if a.Layer != i+1 || a.Outer != outer || a.SPIIn == old.SPIIn || a.VirtualIP != old.VirtualIP || a.PacketsIn <= old.PacketsIn {
+			t.Errorf("layer %d: %+v, was %+v", i+1, a, old)
+		}
+		outer = a.SPIIn
+	}
+	for _, e := range events.All() {
+		if e.Kind == control.EventAcceptedDown {
+			t.Errorf("it took a layer down: %+v", e)
+		}
+	}
+	d.command(alice, "down", "web")
+	d.noSAs(d.bob)
+	must(t, alice.Stop())
+}
+
 // TestOneHostLosesOuter: when the receiver ends the outermost session, or the sender
 // vanishes, all layers go, innermost first, and a sender that lives builds them anew.
 func TestOneHostLosesOuter(t *testing.T) {

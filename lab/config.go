@@ -84,6 +84,7 @@ type Accept struct {
 type Profile struct {
 	IKE, ESP             []string
 	RekeyIKE, RekeyChild time.Duration
+	Reauth               time.Duration
 }
 
 // Retransmit is how often an unanswered IKE request is sent, and when.
@@ -181,7 +182,7 @@ func (c Config) profiles(w *writer) {
 }
 
 func (p Profile) fields() string {
-	rekey := fields("ike", duration(p.RekeyIKE), "time", duration(p.RekeyChild))
+	rekey := fields("ike", duration(p.RekeyIKE), "time", duration(p.RekeyChild), "reauth", duration(p.Reauth))
 	if rekey == "{}" {
 		rekey = ""
 	}

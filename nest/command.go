@@ -72,4 +72,7 @@ const (
 	Rollback    EventKind = "rollback"     // a layer failed: the layer, peer and reason
 	Rekey       EventKind = "rekey"
 	Moved       EventKind = "moved" // its outer addresses changed: the reason says to what
+
+	Reauth       EventKind = "reauth"        // it has another session, authenticated anew
+	ReauthFailed EventKind = "reauth-failed" // it keeps the one it has: the reason
 )

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"warren/esp"
 	"warren/packet"
 	"warren/sa"
 )
@@ -100,16 +101,54 @@ func (m *Manager) Gone(id sa.Layer, now time.Time) {
 // Rekeyed says that a layer has a new child SA to send on. Its Link has it at
 // once; a view is published only if something else about it changed.
 func (m *Manager) Rekeyed(id sa.Layer, e Established, now time.Time) {
+	if n := m.replace(id, e); n != nil {
+		n.rekeys++
+		m.emit(n.event(Rekey, Up, ""))
+		m.settle(now)
+	}
+}
+
+// Reauthenticated says that a new session has taken the place of a layer's, with a
+// child SA to send on. What is inside notices nothing.
+func (m *Manager) Reauthenticated(id sa.Layer, e Established, now time.Time) {
+	if n := m.replace(id, e); n != nil {
+		n.reauths++
+		n.trouble = ""
+		m.emit(n.event(Reauth, Up, ""))
+		m.settle(now)
+	}
+}
+
+// NotReauthenticated says that a layer keeps its session, and why.
+func (m *Manager) NotReauthenticated(id sa.Layer, err error) {
+	if n := m.node(id); n != nil && n.state == standing {
+		n.trouble = err.Error()
+		m.emit(n.event(ReauthFailed, Up, n.trouble))
+	}
+}
+
+// replace gives a layer that stands another child SA, and returns its node, or nil.
+func (m *Manager) replace(id sa.Layer, e Established) *Node {
 	n := m.node(id)
 	if n == nil || n.state != standing {
-		return
+		return nil
 	}
 	n.link.Out.Store(e.Out)
 	n.result = e
-	n.rekeys++
 	m.dirty = true
-	m.emit(n.event(Rekey, Up, ""))
-	m.settle(now)
+	return n
+}
+
+// InUse is the pair of child SAs, by its inbound SPI, that a layer is sent on; 0
+// where there is none.
+func (m *Manager) InUse(id sa.Layer) esp.SPI {
+	if c := m.accepted.get(id); c != nil {
+		return c.SPIIn
+	}
+	if n := m.node(id); n != nil {
+		return n.result.SPIIn
+	}
+	return 0
 }
 
 // PathChanged says that the ESP of a layer, one of the tree or an accepted one,

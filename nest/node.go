@@ -45,6 +45,8 @@ type Node struct {
 	result   Established
 	link     *Link
 	rekeys   uint64
+	reauths  uint64
+	trouble  string   // why it was not authenticated anew
 	limit    OuterMTU // learned from the path; 0 is none
 	chain    string   // the chain that made it, or left it last, for events
 	reason   string   // why it was lost

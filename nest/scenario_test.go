@@ -443,6 +443,38 @@ func TestRekeyKeepsTheBundle(t *testing.T) {
 	}
 }
 
+// A layer that is authenticated anew keeps its bundle, and tells why it was not.
+func TestReauthKeepsTheBundle(t *testing.T) {
+	w := sampleUp(t)
+	before := w.m.View().Decide(web).Bundle
+	id := w.done[1]
+	w.m.NotReauthenticated(id, errors.New("refused"))
+	w.take()
+	if l := w.m.Chains()[0].Layers[1]; l.Reason != "refused" || l.State != Up || w.log[len(w.log)-1] != "reauth-failed web 2 sg2" {
+		t.Errorf("%+v, log %v", l, w.log)
+	}
+	e := w.answer(id)
+	e.SPIIn = 0x9999
+	w.m.Reauthenticated(id, e, w.now)
+	w.take()
+	if before.Layers[2].Link.Out.Load() != e.Out || w.m.InUse(id) != 0x9999 {
+		t.Error("the bundle in use does not send on the new SA")
+	}
+	if l := w.m.Chains()[0].Layers[1]; l.Reauths != 1 || l.Rekeys != 0 || l.Reason != "" || w.log[len(w.log)-1] != "reauth web 2 sg2" {
+		t.Errorf("%+v, log %v", l, w.log)
+	}
+	logged := len(w.log)
+	w.m.Reauthenticated(99, e, w.now)
+	w.m.NotReauthenticated(99, errors.New("refused"))
+	w.Lost(id)
+	w.m.Reauthenticated(id, e, w.now) // too late
+	w.m.NotReauthenticated(id, errors.New("refused"))
+	w.take()
+	if slices.ContainsFunc(w.log[logged:], func(s string) bool { return strings.HasPrefix(s, "reauth") }) {
+		t.Errorf("log %v", w.log[logged:])
+	}
+}
+
 func TestPathChangedAndPathMTU(t *testing.T) {
 	w := sampleUp(t)
 	to := netip.MustParseAddrPort("192.0.2.1:4510")

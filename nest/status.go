@@ -39,8 +39,9 @@ type LayerStatus struct {
 	MTU                  InnerMTU
 	PacketsIn, BytesIn   uint64
 	PacketsOut, BytesOut uint64
-	Rekeys               uint64
-	Built                bool // what was negotiated is known
+	Rekeys, Reauths      uint64
+	Built                bool   // what was negotiated is known
+	Reason               string // why it could not be authenticated anew
 }
 
 // An AcceptedStatus is a child that a peer opened.
@@ -122,6 +123,7 @@ func (n *Node) status() LayerStatus {
 		SPIIn: e.SPIIn, SPIOut: e.SPIOut, Suite: n.wrapping().Suite, Encap: n.wrapping().Encap,
 		PacketsIn: n.link.PacketsIn.Load(), BytesIn: n.link.BytesIn.Load(),
 		PacketsOut: n.link.PacketsOut.Load(), BytesOut: n.link.BytesOut.Load(), Rekeys: n.rekeys,
+		Reauths: n.reauths, Reason: n.trouble,
 	}
 	if n.built {
 		s.Local, s.Remote = e.Local, e.Remote

@@ -34,7 +34,7 @@ func (n *Node) peerConfig(node *nest.Node, p *config.Peer, local netip.Addr) (ik
 		Mode: node.Mode(), LocalTS: node.LocalTS, RemoteTS: node.RemoteTS,
 		MOBIKE: p.MOBIKE && node.Via() == sa.Network, // inside a layer the address is its lease
 		Encap:  ike.Encap(p.Encap), Rekey: rekeyOf(p.Profile.Rekey),
-		Liveness: p.Liveness, Window: p.ReplayWindow,
+		Liveness: p.Liveness, Window: p.ReplayWindow, Again: n.again(node),
 	}
 	if node.Via() != sa.Network {
 		c.Local, c.LocalNATT = netip.AddrPortFrom(local, innerIKE), innerNATT
@@ -63,7 +63,7 @@ const (
 // one, so that a rekey that is refused once has time for another try.
 func rekeyOf(r config.Rekey) ike.Rekey {
 	return ike.Rekey{
-		IKE: r.IKE,
+		IKE: r.IKE, Reauth: r.Reauth,
 		Child: sa.Lifetime{
 			SoftTime: r.Child, HardTime: r.Child + r.Child/4,
 			SoftBytes: r.Bytes, HardBytes: r.Bytes + r.Bytes/4,

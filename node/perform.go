@@ -66,7 +66,7 @@ func (n *Node) localAddr(node *nest.Node) (netip.Addr, error) {
 	return local, nil
 }
 
-// tearDown ends the session of a layer: with a DELETE where the peer can be
+// tearDown ends the sessions of a layer: with a DELETE where the peer can be
 // reached, silently where it cannot.
 func (n *Node) tearDown(c nest.TearDown, now time.Time) {
 	s := n.byLayer[c.Layer]
@@ -74,11 +74,18 @@ func (n *Node) tearDown(c nest.TearDown, now time.Time) {
 		n.nest.Gone(c.Layer, now)
 		return
 	}
-	s.leaving = true
-	if c.Reachable && n.ike.Delete(s.id, now) == nil {
-		return // SessionDown brings Gone
+	all := n.ofLayer(c.Layer)
+	deleted := false
+	for _, s := range all {
+		s.leaving = true
+		deleted = c.Reachable && n.ike.Delete(s.id, now) == nil || deleted
 	}
-	n.abandon(s)
+	if deleted {
+		return // the last SessionDown brings Gone
+	}
+	for _, s := range all {
+		n.abandon(s)
+	}
 	n.nest.Gone(c.Layer, now)
 }
 

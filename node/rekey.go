@@ -28,12 +28,27 @@ type renewed struct {
 
 // Rekey implements control.Backend.
 func (b *backend) Rekey(ctx context.Context, chain string, progress func(control.Event)) error {
+	return b.replace(ctx, chain, control.EventRekey, progress, func(s *session, old esp.SPI, now time.Time) error {
+		return b.n.ike.RekeyChild(s.id, old, now)
+	})
+}
+
+// Reauth implements control.Backend.
+func (b *backend) Reauth(ctx context.Context, chain string, progress func(control.Event)) error {
+	return b.replace(ctx, chain, control.EventReauth, progress, func(s *session, _ esp.SPI, now time.Time) error {
+		return b.n.ike.Reauthenticate(s.id, now)
+	})
+}
+
+// replace asks for new SAs of all layers of a chain, and waits for them. Kind is the
+// event that each brings.
+func (b *backend) replace(ctx context.Context, chain, kind string, progress func(control.Event), ask func(*session, esp.SPI, time.Time) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, rekeyWithin, errors.New("no answer in "+rekeyWithin.String()))
 	defer cancel()
 	events := b.Subscribe(ctx, false)
 	var left renewal
 	var refused error
-	if err := b.n.do(func(now time.Time) { left, refused = b.n.renew(chain, now) }); err != nil {
+	if err := b.n.do(func(now time.Time) { left, refused = b.n.renew(chain, now, ask) }); err != nil {
 		return err
 	}
 	if errors.Is(refused, nest.ErrNoChain) {
@@ -48,8 +63,11 @@ func (b *backend) Rekey(ctx context.Context, chain string, progress func(control
 			if !open {
 				return left.unfinished(context.Cause(ctx))
 			}
-			if e.Kind == control.EventRekey && progress != nil {
+			if e.Kind == kind && progress != nil {
 				progress(e)
+			}
+			if err := left.failed(e); err != nil {
+				return err
 			}
 			if err := b.n.do(func(time.Time) { refused = left.check(b.n.nest.Chains()) }); err != nil {
 				return err
@@ -64,8 +82,18 @@ func (b *backend) Rekey(ctx context.Context, chain string, progress func(control
 	return nil
 }
 
+// failed is what e says went wrong with one of the layers.
+func (r renewal) failed(e control.Event) error {
+	for _, l := range r {
+		if e.Kind == control.EventReauthFailed && l.layer == e.Layer && l.peer == e.Peer {
+			return fmt.Errorf("layer %d (%s): %s", l.layer, l.peer, e.Reason)
+		}
+	}
+	return nil
+}
+
 // renew asks for new SAs of all layers of the chains called name that are up.
-func (n *Node) renew(name string, now time.Time) (renewal, error) {
+func (n *Node) renew(name string, now time.Time, ask func(*session, esp.SPI, time.Time) error) (renewal, error) {
 	left, known := renewal{}, name == "all"
 	for _, c := range n.nest.Chains() {
 		if name != "all" && c.Name != name {
@@ -85,7 +113,7 @@ func (n *Node) renew(name string, now time.Time) (renewal, error) {
 		return nil, fmt.Errorf("chain %s has no layer that is up: there is nothing to rekey", name)
 	}
 	for id, r := range left {
-		if err := n.ike.RekeyChild(n.byLayer[id].id, r.old, now); err != nil {
+		if err := ask(n.byLayer[id], r.old, now); err != nil {
 			return nil, fmt.Errorf("layer %d (%s): %w", r.layer, r.peer, err)
 		}
 	}

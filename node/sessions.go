@@ -17,7 +17,11 @@ type session struct {
 	via       sa.Layer // what carries it
 	initiator bool
 	leaving   bool // its tear-down was asked for; its end is no loss
-	lost      bool // the tree knows that it is gone
+	lost      bool // the tree knows that it is gone, or has another in its place
+
+	pred, succ *session // that it is to replace, or is to replace it
+	anew       bool     // it was begun to replace another one, and has not yet
+	bare       bool     // its child SA is gone; succ may bring another
 }
 
 // apply carries out one event of the engine.
@@ -41,6 +45,10 @@ func (n *Node) apply(ev ike.Event, now time.Time) {
 		n.sessionDown(e, now)
 	case ike.PathChanged:
 		n.pathChanged(e, now)
+	case ike.ReauthStarted:
+		n.reauthStarted(e)
+	case ike.ReauthFailed:
+		n.reauthFailed(e, now)
 	case ike.CRLWanted:
 		n.wantCRLs(e)
 	case ike.Retransmitted:
@@ -76,6 +84,10 @@ func (n *Node) childUp(e ike.ChildUp, now time.Time) {
 		n.acceptedUp(c, now)
 		return
 	}
+	if s.anew { // what it replaces has lost its own pair
+		n.switchTo(c, now)
+		return
+	}
 	n.nest.Done(s.layer, c.established(), now)
 }
 
@@ -100,11 +112,14 @@ func (n *Node) switchTo(c *child, now time.Time) {
 	if s == nil {
 		return
 	}
-	if s.initiator {
+	switch {
+	case !s.initiator:
+		n.acceptedRekeyed(c)
+	case n.takesOver(s):
+		n.nest.Reauthenticated(s.layer, c.established(), now)
+	default:
 		n.nest.Rekeyed(s.layer, c.established(), now)
-		return
 	}
-	n.acceptedRekeyed(c)
 }
 
 func (n *Node) childRemoved(e ike.ChildRemoved, now time.Time) {
@@ -117,7 +132,11 @@ func (n *Node) childRemoved(e ike.ChildRemoved, now time.Time) {
 		n.acceptedDown(c, e.Reason)
 		return
 	}
-	n.lose(s, e.Reason, now)
+	if s.succ != nil {
+		s.bare = true
+		return
+	}
+	n.lose(s, errors.New(e.Reason), now)
 	if !s.leaving { // an IKE SA without its child is of no use to a chain
 		s.leaving = true
 		n.try("delete session", n.ike.Delete(e.Session, now))
@@ -139,14 +158,7 @@ func (n *Node) sessionFailed(e ike.SessionFailed, now time.Time) {
 	if s == nil {
 		return
 	}
-	n.forget(s)
-	switch {
-	case s.lost:
-	case s.leaving:
-		n.nest.Gone(s.layer, now)
-	default:
-		n.nest.Failed(s.layer, e.Err, now)
-	}
+	n.ended(s, e.Err, now)
 }
 
 func (n *Node) sessionDown(e ike.SessionDown, now time.Time) {
@@ -155,27 +167,37 @@ func (n *Node) sessionDown(e ike.SessionDown, now time.Time) {
 	if s == nil {
 		return
 	}
-	n.forget(s)
-	if !s.initiator {
-		n.part(now)
-	}
-	if !s.initiator || s.lost {
-		return
-	}
-	if s.leaving {
-		n.nest.Gone(s.layer, now)
-		return
-	}
-	n.lose(s, e.Reason, now)
+	n.ended(s, errors.New(e.Reason), now)
 }
 
-// lose tells the tree that a layer is gone, unless it asked for that or knows.
-func (n *Node) lose(s *session, reason string, now time.Time) {
+// ended tells the tree of a session that is no more what that means to its layer.
+func (n *Node) ended(s *session, err error, now time.Time) {
+	n.forget(s)
+	switch {
+	case !s.initiator:
+		n.part(now)
+	case s.leaving:
+		if len(n.ofLayer(s.layer)) == 0 {
+			n.nest.Gone(s.layer, now)
+		}
+	case s.succ != nil: // which goes on
+		n.byLayer[s.layer] = s.succ
+		s.succ.pred = nil
+	case s.pred != nil: // which stays, as reauthFailed tells
+		s.pred.succ = nil
+	default:
+		n.lose(s, err, now)
+	}
+}
+
+// lose tells the tree that a layer is gone, or never came up, unless it asked for
+// that or knows.
+func (n *Node) lose(s *session, err error, now time.Time) {
 	if s.leaving || s.lost {
 		return
 	}
 	s.lost = true
-	n.nest.Lost(s.layer, errors.New(reason), now)
+	n.nest.Lost(s.layer, err, now)
 }
 
 func (n *Node) forget(s *session) {
@@ -192,7 +214,7 @@ func (n *Node) pathChanged(e ike.PathChanged, now time.Time) {
 			continue
 		}
 		c.Path, c.Encap = e.Path, e.Encap
-		if told[c.Layer] {
+		if told[c.Layer] || !n.carries(e.ID, c.Layer) {
 			continue
 		}
 		told[c.Layer] = true

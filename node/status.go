@@ -65,6 +65,7 @@ func layerStatus(l nest.LayerStatus) control.Layer {
 		VirtualIP: addr(l.Inner4), VirtualIP6: addr(l.Inner6),
 		SPIIn: spi(l.SPIIn), SPIOut: spi(l.SPIOut), Suite: l.Suite.String(), Encap: encap(l.Encap), MTU: int(l.MTU),
 		PacketsIn: l.PacketsIn, BytesIn: l.BytesIn, PacketsOut: l.PacketsOut, BytesOut: l.BytesOut, Rekeys: l.Rekeys,
+		Reauths: l.Reauths, Reason: l.Reason,
 	}
 }
 

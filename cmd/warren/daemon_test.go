@@ -51,6 +51,11 @@ func (d *fakeDaemon) Rekey(_ context.Context, chain string, progress func(contro
 	return d.fail
 }
 
+func (d *fakeDaemon) Reauth(_ context.Context, chain string, progress func(control.Event)) error {
+	progress(control.Event{Kind: control.EventReauth, Chain: chain, Layer: 1, Peer: "sg1", Mode: "tunnel", State: "up"})
+	return d.fail
+}
+
 // daemon serves d and returns a function that runs the command against it.
 func daemon(t *testing.T, d control.Backend) func(args ...string) (code int, out, err string) {
 	t.Helper()

@@ -86,7 +86,7 @@ func (a *app) printStatus(s control.Status) {
 			indent := strings.Repeat("   ", max(p.Layer-1, 0))
 			a.printf("  %s%s  %s  %s  from %s  %s\n", indent, p.Peer, p.Mode, p.State, p.Remote,
 				facts(p.VirtualIP, p.VirtualIP6, p.SPIIn, p.SPIOut))
-			a.printf("    %s%s\n", indent, traffic(p.PacketsIn, p.BytesIn, p.PacketsOut, p.BytesOut, p.Rekeys))
+			a.printf("    %s%s\n", indent, traffic(p.PacketsIn, p.BytesIn, p.PacketsOut, p.BytesOut, p.Rekeys, 0))
 		}
 	}
 	a.printRefused("packets", s.Drops)
@@ -175,7 +175,7 @@ func (a *app) printLayer(l control.Layer, indent string, more bool) {
 	if f := facts(l.VirtualIP, l.VirtualIP6, l.SPIIn, l.SPIOut); f != "" {
 		a.printf("%s%s %s\n", indent, bar, f)
 	}
-	a.printf("%s%s %s\n", indent, bar, traffic(l.PacketsIn, l.BytesIn, l.PacketsOut, l.BytesOut, l.Rekeys))
+	a.printf("%s%s %s\n", indent, bar, traffic(l.PacketsIn, l.BytesIn, l.PacketsOut, l.BytesOut, l.Rekeys, l.Reauths))
 }
 
 // facts are leases and SPIs, where there are any.
@@ -190,10 +190,13 @@ func facts(ip, ip6, spiIn, spiOut string) string {
 	return strings.Join(words, "  ")
 }
 
-func traffic(packetsIn, bytesIn, packetsOut, bytesOut, rekeys uint64) string {
+func traffic(packetsIn, bytesIn, packetsOut, bytesOut, rekeys, reauths uint64) string {
 	text := fmt.Sprintf("in %d packets, %s  out %d packets, %s", packetsIn, human(bytesIn), packetsOut, human(bytesOut))
 	if rekeys > 0 {
 		text += fmt.Sprintf("  rekeyed %d times", rekeys)
+	}
+	if reauths > 0 {
+		text += fmt.Sprintf("  authenticated anew %d times", reauths)
 	}
 	return text
 }

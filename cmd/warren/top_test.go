@@ -64,6 +64,9 @@ func TestRekey(t *testing.T) {
 	if code, out, _ := run("rekey", "web"); code != exitGood || !strings.Contains(out, "rekey") || !strings.Contains(out, "sg1") {
 		t.Errorf("rekey exits with %d and prints %q", code, out)
 	}
+	if code, out, _ := run("reauth", "web"); code != exitGood || !strings.Contains(out, "reauth") || !strings.Contains(out, "sg1") {
+		t.Errorf("reauth exits with %d and prints %q", code, out)
+	}
 }
 
 // TestCompleteChain: the shell is offered the daemon's chains.
@@ -76,7 +79,7 @@ func TestCompleteChain(t *testing.T) {
 	defer s.Close()
 	s.Serve(&fakeDaemon{EventLog: control.NewEventLog(0), status: control.Status{Chains: []control.Chain{{Name: "web"}, {Name: "web#2"}}}})
 	for args, want := range map[string]string{
-		"up": "all\nweb\nweb#2\n:4\n", "down": "all\nweb\nweb#2\n:4\n", "rekey": "all\nweb\nweb#2\n:4\n", "up web": ":4\n",
+		"up": "all\nweb\nweb#2\n:4\n", "down": "all\nweb\nweb#2\n:4\n", "rekey": "all\nweb\nweb#2\n:4\n", "reauth": "all\nweb\nweb#2\n:4\n", "up web": ":4\n",
 	} {
 		var out, errs bytes.Buffer
 		line := append([]string{"__complete", "--socket", socket}, append(strings.Fields(args), "")...)

@@ -37,6 +37,18 @@ func (a *app) rekeyCommand() *cobra.Command {
 	}
 }
 
+func (a *app) reauthCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:               "reauth CHAIN|all",
+		Short:             "Authenticate a chain anew, layer by layer, without losing a packet",
+		Args:              exactly("CHAIN|all"),
+		ValidArgsFunction: a.completeChain,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.act(cmd.Context(), "reauth", args[0], func(c *control.Client) chainAction { return c.Reauth })
+		},
+	}
+}
+
 func (a *app) downCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "down CHAIN|all",

@@ -55,6 +55,20 @@ func NewCredential(certs []*x509.Certificate, key crypto.Signer) (*Credential, e
 // Leaf is the node's own certificate.
 func (c *Credential) Leaf() *x509.Certificate { return c.chain[0] }
 
+// Ends is when the first of its certificates ends.
+func (c *Credential) Ends() time.Time { return ends(c.chain) }
+
+// ends is when a path is no longer good.
+func ends(chain []*x509.Certificate) time.Time {
+	first := chain[0].NotAfter
+	for _, c := range chain[1:] {
+		if c.NotAfter.Before(first) {
+			first = c.NotAfter
+		}
+	}
+	return first
+}
+
 // Payloads are the CERT payloads that send the certificate and those between it
 // and a trust anchor (RFC 7296, Section 3.6). A certificate that signed itself is
 // left out behind the first: who trusts it has it.

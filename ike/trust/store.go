@@ -96,6 +96,17 @@ func (p *Peer) Certificate() *x509.Certificate { return p.chains[0][0] }
 // Key is its public key.
 func (p *Peer) Key() crypto.PublicKey { return p.Certificate().PublicKey }
 
+// Ends is when the last of its paths is no longer good.
+func (p *Peer) Ends() time.Time {
+	last := ends(p.chains[0])
+	for _, chain := range p.chains[1:] {
+		if t := ends(chain); t.After(last) {
+			last = t
+		}
+	}
+	return last
+}
+
 // Verify finds a path from the first of certs, which are a peer's X.509
 // certificates in DER, to a trust anchor, and ties it to id.
 func (s *Store) Verify(certs [][]byte, id *message.ID, now time.Time) (*Peer, error) {
