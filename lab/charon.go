@@ -31,6 +31,8 @@ type CharonConfig struct {
 	IKE, ESP string // proposals; empty means AES-128-GCM with X25519
 
 	RekeyIKE, RekeyChild time.Duration // zero: never
+	Reauth               time.Duration // the same
+	BreakBeforeMake      bool          // when it authenticates anew
 	DPD                  time.Duration // zero: off
 	MOBIKE               bool
 	PPK                  *PPK
@@ -53,7 +55,7 @@ func (n *Node) StartCharon(ctx context.Context, c CharonConfig) (*Charon, error)
 			return nil, fmt.Errorf("lab: %s: %w", n.Name, err)
 		}
 	}
-	if err := n.WriteFile("strongswan.conf", strongswanConf); err != nil {
+	if err := n.WriteFile("strongswan.conf", c.strongswanConf()); err != nil {
 		return nil, err
 	}
 	if err := n.WriteFile("swanctl/swanctl.conf", c.swanctlConf()); err != nil {
@@ -107,6 +109,10 @@ func (ch *Charon) SAs(ctx context.Context) ([]CharonSA, error) {
 	return parseListSAs(out), nil
 }
 
+func (c CharonConfig) strongswanConf() string {
+	return fmt.Sprintf(strongswanConf, yesNo(!c.BreakBeforeMake))
+}
+
 // strongswanConf loads kernel-libipsec before kernel-netlink: the first one to
 // offer ESP wins, and the second keeps addresses and routes. The mark keeps
 // charon's own packets out of its tunnels, so that a tunnel may carry
@@ -119,6 +125,7 @@ const strongswanConf = `charon {
   retransmit_tries = 3
   retransmit_timeout = 1.0
   delete_rekeyed_delay = 3
+  make_before_break = %s
   plugins {
     kernel-libipsec {
       allow_peer_ts = yes
@@ -136,7 +143,7 @@ const strongswanConf = `charon {
       ike = 2
       knl = 1
       flush_line = yes
-      time_format = %T
+      time_format = %%T
     }
   }
 }
@@ -151,7 +158,8 @@ func (c CharonConfig) swanctlConf() string {
 	var b strings.Builder
 	w := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	w("connections {\n lab {")
-	w("  version = 2\n  mobike = %s\n  fragmentation = no\n  encap = yes\n  reauth_time = 0\n  rand_time = 0\n  over_time = 30s", yesNo(c.MOBIKE))
+	w("  version = 2\n  mobike = %s\n  fragmentation = no\n  encap = yes\n  reauth_time = %ds\n  rand_time = 0\n  over_time = 30s",
+		yesNo(c.MOBIKE), int(c.Reauth.Seconds()))
 	w("  local_addrs = %s", c.Local)
 	if c.Remote != "" {
 		w("  remote_addrs = %s", c.Remote)
