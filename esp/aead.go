@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/crypto/chacha20poly1305"
 
+	"warren/gcm8"
 	"warren/packet"
 )
 
@@ -27,6 +28,22 @@ func (a *goAEAD) keys() []byte {
 	return unsafe.Slice((*byte)(v.UnsafePointer()), v.Elem().Type().Size())
 }
 
+// newCombined makes the transform of an AEAD, a combined mode algorithm (RFC 4303, Section 3.3.2.2).
+func newCombined(s Suite, key []byte) (transform, error) {
+	n := s.Cipher.spec().key
+	salt := aeadSalt{salt: [saltLen]byte(key[n:]), icv: s.Cipher.spec().icv, esn: s.ESN}
+	if s.Cipher != ChaCha20Poly1305 {
+		if t := newBackendGCM(key[:n], salt); t != nil {
+			return t, nil
+		}
+	}
+	aead, err := newAEAD(s.Cipher, key[:n])
+	if err != nil {
+		return nil, err
+	}
+	return &goAEAD{aeadSalt: salt, aead: aead}, nil
+}
+
 func newAEAD(c Cipher, key []byte) (cipher.AEAD, error) {
 	if c == ChaCha20Poly1305 {
 		return chacha20poly1305.New(key)
@@ -35,13 +52,16 @@ func newAEAD(c Cipher, key []byte) (cipher.AEAD, error) {
 	if err != nil {
 		return nil, err
 	}
-	return cipher.NewGCM(block)
+	if icv := c.spec().icv; icv != gcm8.TagSize {
+		return cipher.NewGCMWithTagSize(block, icv)
+	}
+	return gcm8.New(block)
 }
 
 func (a *goAEAD) seal(jobs []job) int {
 	j := &jobs[0]
 	nonce, aad := a.nonceAndAAD(j)
-	plain := j.esp[frontLen : len(j.esp)-icvLen]
+	plain := j.esp[frontLen : len(j.esp)-a.icv]
 	a.aead.Seal(plain[:0], nonce, plain, aad) // the ICV lands behind plain, in esp
 	return 1
 }
@@ -59,6 +79,7 @@ func (a *goAEAD) open(jobs []job) int {
 // aeadSalt is what all AEADs of ESP have in common but for the key.
 type aeadSalt struct {
 	salt [saltLen]byte
+	icv  int // its length
 	esn  bool
 }
 

@@ -51,8 +51,11 @@ func (x *benchPair) openAll(t testing.TB) {
 
 func TestAllocs(t *testing.T) {
 	for _, s := range suites {
+		if raced && (s.Cipher.cbc() || s.ICVLen() == 8) {
+			continue
+		}
 		x := newBenchPair(t, s, 1400)
-		if n := testing.AllocsPerRun(50, func() {
+		if n := testing.AllocsPerRun(10, func() {
 			x.refill()
 			x.sealAll()
 			x.openAll(t)
@@ -62,9 +65,10 @@ func TestAllocs(t *testing.T) {
 	}
 }
 
-// benchmark runs f, which handles one burst, for all sizes and three suites.
+// benchmark runs f, which handles one burst, for all sizes and a suite of each kind.
 func benchmark(b *testing.B, f func(*testing.B, *benchPair)) {
-	for _, s := range []Suite{suites[1], suites[5], suites[7]} {
+	for _, name := range []string{"aes128gcm16-esn", "aes256gcm16-esn", "chacha20poly1305-esn", "aes128-sha256-esn"} {
+		s := mustSuite(b, name)
 		for _, size := range []int{64, 512, 1400} {
 			b.Run(s.String()+"/"+strconv.Itoa(size), func(b *testing.B) {
 				x := newBenchPair(b, s, size)

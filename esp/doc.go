@@ -2,12 +2,12 @@
 // back, in place.
 //
 // It implements RFC 4303 (ESP) in tunnel and transport mode with the AEAD
-// transforms of RFC 4106 (AES-GCM with a 16-byte ICV) and RFC 7634
-// (ChaCha20-Poly1305), the 64-bit sequence numbers of RFC 4303, Section 2.2.1,
-// and the replay window of RFC 4303, Appendix A2. It does not implement AH,
-// transforms with a separate integrity algorithm, ICVs of 8 and 12 bytes, the
-// sending of traffic-flow padding and dummy packets (both are accepted), or
-// outer IP and UDP headers, which are package packet's.
+// transforms of RFC 4106 (AES-GCM with an ICV of 16, 12 or 8 bytes) and RFC 7634
+// (ChaCha20-Poly1305), with AES-CBC (RFC 3602) and the HMACs of RFC 4868 beside
+// it, the 64-bit sequence numbers of RFC 4303, Section 2.2.1, and the replay
+// window of RFC 4303, Appendix A2. It does not implement AH, NULL encryption, the
+// sending of traffic-flow padding and dummy packets (both are accepted), or outer
+// IP and UDP headers, which are package packet's.
 //
 // Packets go through in bursts: [Sealer.Add] and [Opener.Add] gather them, of any
 // number of SAs and layers, and one Run does what the ciphers cost. What those are

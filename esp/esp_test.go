@@ -33,9 +33,15 @@ func TestSealOpen(t *testing.T) {
 }
 
 // TestSealNested seals eight layers with UDP and IPv6 headers between them in
-// one standard buffer.
+// one standard buffer, with each suite.
 func TestSealNested(t *testing.T) {
-	sealer, opener := newPair(t, suites[1])
+	for _, s := range suites {
+		t.Run(s.String(), func(t *testing.T) { sealNested(t, s) })
+	}
+}
+
+func sealNested(t *testing.T, s Suite) {
+	sealer, opener := newPair(t, s)
 	inner := plaintext(101)
 	p := newPacket(inner)
 	for seq := uint64(1); seq <= 8; seq++ {
@@ -43,6 +49,10 @@ func TestSealNested(t *testing.T) {
 		if p.Prepend(packet.IPv6HeaderLen+packet.UDPHeaderLen) == nil {
 			t.Fatalf("no headroom for layer %d", seq)
 		}
+	}
+	const ike = packet.IPv6HeaderLen + packet.UDPHeaderLen + 4 // with the non-ESP marker
+	if most := s.BlockAlign() - 1 + trailerLen + s.ICVLen(); p.Headroom() < ike || packet.Tailroom < 9*most {
+		t.Errorf("%d bytes are left for an IKE message inside; a layer needs up to %d behind it", p.Headroom(), most)
 	}
 	for seq := uint64(8); seq >= 1; seq-- {
 		p.TrimFront(packet.IPv6HeaderLen + packet.UDPHeaderLen)
@@ -59,14 +69,15 @@ func TestSealRefuses(t *testing.T) {
 	for _, s := range suites {
 		sealer, _ := newPair(t, s)
 		inner := plaintext(61) // 1 byte of padding
+		front, icv := HeaderLen+s.IVLen(), s.ICVLen()
 		tests := map[string]struct {
 			seq                uint64
 			headroom, tailroom int
 			drop               packet.Drop
 		}{
-			"room to the byte":     {1, frontLen, 1 + trailerLen + icvLen, packet.Live},
-			"headroom a byte less": {1, frontLen - 1, 100, packet.NoRoom},
-			"tailroom a byte less": {1, 100, trailerLen + icvLen, packet.NoRoom},
+			"room to the byte":     {1, front, 1 + trailerLen + icv, packet.Live},
+			"headroom a byte less": {1, front - 1, 100, packet.NoRoom},
+			"tailroom a byte less": {1, 100, trailerLen + icv, packet.NoRoom},
 			"number 0":             {0, 100, 100, packet.SeqExhausted},
 			"last number of 32":    {1<<32 - 1, 100, 100, packet.Live},
 			"beyond 32 bits": {1 << 32, 100, 100,
@@ -105,15 +116,23 @@ func TestShortPackets(t *testing.T) {
 		p := newPacket(plaintext(64))
 		sealer.sealNow(p, testSPI, 1, packet.ProtoIPv4)
 		whole := bytes.Clone(p.Bytes())
+		noise := plaintext(len(whole))
 		for n := range len(whole) {
-			p := newPacket(whole[:n])
 			want := packet.AuthFailed
-			if n < MinLen {
+			if n < s.MinLen() {
 				want = packet.Runt
 			}
-			if _, ok := opener.openNow(p, 1); ok || p.Drop != want {
-				t.Errorf("%v, %d bytes: %v, want %v", s, n, p.Drop, want)
+			for what, b := range map[string][]byte{"cut off": whole[:n], "of noise": noise[:n]} {
+				p := newPacket(b)
+				if _, ok := opener.openNow(p, 1); ok || p.Drop != want || !bytes.Equal(p.Bytes(), b) && s.Cipher.cbc() {
+					t.Errorf("%v, %d bytes %s: %v, want %v", s, n, what, p.Drop, want)
+				}
 			}
+		}
+		p = newPacket(nil)
+		sealer.sealNow(p, testSPI, 1, packet.ProtoIPv4)
+		if _, ok := opener.openNow(p, 1); !ok || p.Len() != 0 {
+			t.Errorf("%v: the shortest packet is %v", s, p.Drop)
 		}
 	}
 }
@@ -121,7 +140,7 @@ func TestShortPackets(t *testing.T) {
 // TestVPPPad: authenticated packets with trailers that lie (CASES B.1, VPP pad
 // test).
 func TestVPPPad(t *testing.T) {
-	body := plaintext(24)
+	body := plaintext(31)
 	pad := make([]byte, 255)
 	for i := range pad {
 		pad[i] = byte(i + 1)
@@ -130,23 +149,30 @@ func TestVPPPad(t *testing.T) {
 		plain []byte
 		len   int // of what comes out, -1 where it is refused
 	}{
-		"pad length 255 of 28 bytes":    {slices.Concat(body, []byte{0, 0, 255, 4}), -1},
-		"pad length all but one":        {slices.Concat(pad[:26], []byte{26, 4}), 0},
-		"pad length one too many":       {slices.Concat(pad[:26], []byte{27, 4}), -1},
-		"pad of 255":                    {slices.Concat(body, pad, []byte{255, 4}), 24},
-		"no padding":                    {slices.Concat(body, []byte{0, 4}), 24},
-		"1, 2":                          {slices.Concat(body, []byte{1, 2, 2, 4}), 24},
-		"0, 0":                          {slices.Concat(body, []byte{0, 0, 2, 4}), -1},
-		"0, 2":                          {slices.Concat(body, []byte{0, 2, 2, 4}), -1},
-		"1, 1":                          {slices.Concat(body, []byte{1, 1, 2, 4}), -1},
-		"2, 1":                          {slices.Concat(body, []byte{2, 1, 2, 4}), -1},
-		"last of 255 is wrong":          {slices.Concat(body, pad[:254], []byte{0, 255, 4}), -1},
-		"trailer alone, pad 2":          {[]byte{1, 2, 2, 4}, 0},
-		"trailer alone, 3 of 2 present": {[]byte{1, 2, 3, 4}, -1},
+		"pad length 255 of 28 bytes":     {slices.Concat(body[:24], []byte{0, 0, 255, 4}), -1},
+		"pad length 255 of 32 bytes":     {slices.Concat(body[:28], []byte{0, 0, 255, 4}), -1},
+		"pad length all but one":         {slices.Concat(pad[:30], []byte{30, 4}), 0},
+		"pad length one too many":        {slices.Concat(pad[:30], []byte{31, 4}), -1},
+		"pad of 255":                     {slices.Concat(body, pad, []byte{255, 4}), 31},
+		"no padding":                     {slices.Concat(body[:30], []byte{0, 4}), 30},
+		"1, 2":                           {slices.Concat(body[:28], []byte{1, 2, 2, 4}), 28},
+		"0, 0":                           {slices.Concat(body[:28], []byte{0, 0, 2, 4}), -1},
+		"0, 2":                           {slices.Concat(body[:28], []byte{0, 2, 2, 4}), -1},
+		"1, 1":                           {slices.Concat(body[:28], []byte{1, 1, 2, 4}), -1},
+		"2, 1":                           {slices.Concat(body[:28], []byte{2, 1, 2, 4}), -1},
+		"last of 255 is wrong":           {slices.Concat(body, pad[:254], []byte{0, 255, 4}), -1},
+		"trailer alone, pad 2":           {[]byte{1, 2, 2, 4}, 0},
+		"trailer alone, 3 of 2 present":  {[]byte{1, 2, 3, 4}, -1},
+		"a block alone, pad 14":          {slices.Concat(pad[:14], []byte{14, 4}), 0},
+		"a block alone, 15 of 14 there":  {slices.Concat(pad[:14], []byte{15, 4}), -1},
+		"more padding than is necessary": {slices.Concat(body[:16], pad[:30], []byte{30, 4}), 16},
 	}
 	for _, s := range suites {
 		sealer, opener := newPair(t, s)
 		for name, tt := range tests {
+			if len(tt.plain)%s.BlockAlign() != 0 {
+				continue // no such packet can be
+			}
 			p := newPacket(sealer.sealRaw(testSPI, 1, tt.plain))
 			next, ok := opener.openNow(p, 1)
 			if tt.len < 0 {
@@ -218,18 +244,20 @@ func TestSuite(t *testing.T) {
 		}
 		for avail := range 200 {
 			n := s.InnerMTU(avail)
-			if n > 0 && s.SealedLen(n) > avail || s.SealedLen(n+1) <= avail && avail >= MinLen {
+			if n > 0 && s.SealedLen(n) > avail || s.SealedLen(n+1) <= avail && avail >= s.MinLen() {
 				t.Errorf("%v: InnerMTU(%d) = %d, sealed %d, one more %d", s, avail, n, s.SealedLen(n), s.SealedLen(n+1))
 			}
 		}
 	}
-	for _, text := range []string{"", "none", "-esn", "aes128gcm16-noesn", "aes128gcm8"} {
+	for _, text := range []string{"", "none", "-esn", "aes128gcm16-noesn", "aes128", "aes128-none", "aes128-sha1", "aes128gcm16-sha256", "sha256"} {
 		if s, err := ParseSuite(text); err == nil {
 			t.Errorf("ParseSuite(%q) = %v", text, s)
 		}
 	}
-	if _, err := NewSealer(Suite{}, nil); err == nil {
-		t.Error("a suite of nothing is accepted")
+	for _, s := range []Suite{{}, {Cipher: AES128CBC}, {Cipher: AES128GCM16, Integ: HMACSHA256}, {Integ: HMACSHA256}, {Cipher: AES128CBC, Integ: 9}, {Cipher: AES256CBC + 1}} {
+		if _, err := NewSealer(s, make([]byte, s.KeyLen())); err == nil || s.KeyLen() != 0 {
+			t.Errorf("%v with a key of %d bytes: %v", s, s.KeyLen(), err)
+		}
 	}
 	// DESIGN: three layers of ESP in UDP over IPv4 at 1500.
 	mtu := 1500
@@ -241,6 +269,25 @@ func TestSuite(t *testing.T) {
 	}
 	if got := fmt.Sprint(SPI(0xabc), Tunnel, Transport); got != "0x00000abc tunnel transport" {
 		t.Errorf("printed %q", got)
+	}
+}
+
+// TestSizes holds the lengths of each kind of suite to those of its RFC.
+func TestSizes(t *testing.T) {
+	for name, want := range map[string][7]int{ // key, IV, ICV, block, shortest, 100 bytes sealed, inner MTU of 1472
+		"aes128gcm16":      {20, 8, 16, 4, 36, 136, 1438},
+		"aes192gcm12-esn":  {28, 8, 12, 4, 32, 132, 1442},
+		"aes256gcm8":       {36, 8, 8, 4, 28, 128, 1446},
+		"chacha20poly1305": {36, 8, 16, 4, 36, 136, 1438},
+		"aes128-sha256":    {48, 16, 16, 16, 56, 152, 1422},
+		"aes192-sha384":    {72, 16, 24, 16, 64, 160, 1422},
+		"aes256-sha512":    {96, 16, 32, 16, 72, 168, 1406},
+	} {
+		s := mustSuite(t, name)
+		got := [7]int{s.KeyLen(), s.IVLen(), s.ICVLen(), s.BlockAlign(), s.MinLen(), s.SealedLen(100), s.InnerMTU(1472)}
+		if got != want {
+			t.Errorf("%s: %v, want %v", name, got, want)
+		}
 	}
 }
 

@@ -1,7 +1,7 @@
 package esp
 
 import (
-	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
@@ -11,18 +11,28 @@ import (
 	"warren/packet"
 )
 
-var suites = []Suite{
-	{AES128GCM16, false}, {AES128GCM16, true},
-	{AES192GCM16, false}, {AES192GCM16, true},
-	{AES256GCM16, false}, {AES256GCM16, true},
-	{ChaCha20Poly1305, false}, {ChaCha20Poly1305, true},
+// suites are all there are, each without ESN and then with it.
+var suites = func() (all []Suite) {
+	for _, s := range Suites() {
+		all = append(all, s, Suite{s.Cipher, s.Integ, true})
+	}
+	return all
+}()
+
+func mustSuite(t testing.TB, text string) Suite {
+	t.Helper()
+	s, err := ParseSuite(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 const testSPI SPI = 0x1001
 
 // testKey returns the same keying material for the same suite.
 func testKey(s Suite) []byte {
-	sum := sha256.Sum256([]byte("key of " + s.String()))
+	sum := sha512.Sum512([]byte("key of " + s.String()))
 	return append(sum[:], sum[:]...)[:s.KeyLen()]
 }
 
@@ -72,12 +82,12 @@ func (o *Opener) openNow(p *packet.Packet, seq uint64) (nextHeader uint8, ok boo
 // sealRaw seals plain as it is, with whatever trailer it ends in.
 func (s *Sealer) sealRaw(spi SPI, seq uint64, plain []byte) []byte {
 	p := newPacket(nil)
-	front := p.Append(frontLen)
+	front := p.Append(int(s.sizes.front))
 	binary.BigEndian.PutUint32(front, uint32(spi))
 	binary.BigEndian.PutUint32(front[seqOff:], uint32(seq))
 	binary.BigEndian.PutUint64(front[HeaderLen:], seq)
 	copy(p.Append(len(plain)), plain)
-	p.Append(icvLen)
+	p.Append(int(s.sizes.icv))
 	var b SealBurst
 	b.add(s.transform, p, seq)
 	b.Run()

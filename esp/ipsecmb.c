@@ -6,7 +6,7 @@
 #include <pthread.h>
 #include <string.h>
 
-enum { TAG_LEN = 16 };
+enum { MAX_TAG = 16 };
 
 void *warren_open(uint64_t flags)
 {
@@ -84,7 +84,7 @@ static inline void run(const aes_gcm_enc_dec_t f, struct gcm_context_data *c,
 {
 	f((const void *)j->key, c, (void *)j->text, (const void *)j->text,
 	  j->len, (const void *)j->nonce, (const void *)j->aad, j->aad_len, tag,
-	  TAG_LEN);
+	  j->tag_len);
 }
 
 // forget clears what is left of the last packet's key stream.
@@ -105,13 +105,16 @@ void warren_seal(void *m, struct warren_job *jobs, int n)
 	forget(&c);
 }
 
-// same compares tags in constant time.
-static int same(const uint8_t *a, const uint8_t *b)
+// same compares tags of 8 to 16 bytes in constant time: their first 8, and their
+// last 8, which overlap.
+static int same(const uint8_t *a, const uint8_t *b, int len)
 {
 	uint64_t x[2], y[2];
 
-	memcpy(x, a, TAG_LEN);
-	memcpy(y, b, TAG_LEN);
+	memcpy(&x[0], a, 8);
+	memcpy(&y[0], b, 8);
+	memcpy(&x[1], a + len - 8, 8);
+	memcpy(&y[1], b + len - 8, 8);
 	return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
 }
 
@@ -121,12 +124,13 @@ int warren_decrypt(void *m, struct warren_job *jobs, int n)
 	const aes_gcm_enc_dec_t f[] = {mgr->gcm128_dec, mgr->gcm192_dec,
 				       mgr->gcm256_dec};
 	struct gcm_context_data c;
-	uint8_t tag[TAG_LEN];
+	uint8_t tag[MAX_TAG];
 	int bad = 0;
 
 	for (struct warren_job *j = jobs; j < jobs + n; j++) {
 		run(f[j->size], &c, j, tag);
-		j->bad = !same(tag, (const uint8_t *)j->text + j->len);
+		j->bad = !same(tag, (const uint8_t *)j->text + j->len,
+			       j->tag_len);
 		if (j->bad) {
 			memset((void *)j->text, 0, j->len);
 			bad++;

@@ -100,6 +100,7 @@ func (g *mbGCM) describe(d *C.struct_warren_job, text, nonce, aad []byte) {
 	d.len = C.uint32_t(len(text))
 	d.aad_len = C.uint16_t(len(aad))
 	d.size = C.uint8_t(g.size)
+	d.tag_len = C.uint8_t(g.icv)
 }
 
 func address(p *byte) C.uintptr_t { return C.uintptr_t(uintptr(unsafe.Pointer(p))) }
@@ -114,7 +115,7 @@ func (d *mbJobs) describeRun(jobs []job) (n int) {
 			break
 		}
 		nonce, aad := g.nonceAndAAD(j)
-		g.describe(&d[n], j.esp[frontLen:len(j.esp)-icvLen], nonce, aad)
+		g.describe(&d[n], j.esp[frontLen:len(j.esp)-g.icv], nonce, aad)
 		n++
 	}
 	return n

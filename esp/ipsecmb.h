@@ -9,13 +9,14 @@
 // array of jobs holds no pointers; nothing keeps them after the call.
 struct warren_job {
 	uintptr_t key;   // made by warren_expand
-	uintptr_t text;  // len bytes, then the tag of 16
+	uintptr_t text;  // len bytes, then the tag
 	uintptr_t nonce; // 12 bytes
 	uintptr_t aad;
 	uint32_t len;
 	uint16_t aad_len;
 	uint8_t size; // of the key: 0, 1, 2 for 128, 192, 256 bits
-	uint8_t bad;  // set where the tag is not authentic
+	uint8_t tag_len; // 8, 12 or 16
+	uint8_t bad;     // set where the tag is not authentic
 };
 
 enum { WARREN_KEY_ALIGN = 64 };

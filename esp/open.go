@@ -11,17 +11,21 @@ const DummyNextHeader = packet.ProtoNone
 type Opener struct {
 	transform transform
 	keys      []byte
+	sizes     sizes
 }
 
-// NewOpener returns an Opener for key, which is s.KeyLen() bytes long and ends
-// in the salt. It keeps no reference to key.
+// NewOpener returns an Opener for key, the keying material of s, s.KeyLen() bytes
+// of it. It keeps no reference to key.
 func NewOpener(s Suite, key []byte) (*Opener, error) {
 	t, err := newTransform(s, key)
 	if err != nil {
 		return nil, err
 	}
-	return &Opener{t, t.keys()}, nil
+	return &Opener{t, t.keys(), s.sizes()}, nil
 }
+
+// MinLen is the length of the shortest ESP packet: a shorter one is a runt.
+func (o *Opener) MinLen() int { return o.sizes.minLen() }
 
 // Touch is [Sealer.Touch] for an Opener.
 func (o *Opener) Touch() (sum uint64) { return touch(o.keys) }
@@ -38,7 +42,7 @@ func (o *Opener) Add(b *OpenBurst, p *packet.Packet, seq uint64) {
 	if p.Drop != packet.Live {
 		return
 	}
-	if p.Len() < MinLen {
+	if p.Len() < o.sizes.minLen() {
 		p.Drop = packet.Runt
 		return
 	}
@@ -60,13 +64,14 @@ func (o *Opener) Finish(p *packet.Packet) (nextHeader uint8, ok bool) {
 		return 0, false
 	}
 	b := p.Bytes()
-	nextHeader, trail, ok := parseTrailer(b[frontLen : len(b)-icvLen])
+	front, icv := int(o.sizes.front), int(o.sizes.icv)
+	nextHeader, trail, ok := parseTrailer(b[front : len(b)-icv])
 	if !ok {
 		p.Drop = packet.BadPadding
 		return 0, false
 	}
-	p.TrimFront(frontLen)
-	p.TrimBack(icvLen + trail)
+	p.TrimFront(front)
+	p.TrimBack(icv + trail)
 	return nextHeader, true
 }
 

@@ -24,18 +24,21 @@ type judge struct {
 }
 
 type judgeAsk struct {
-	Do     string `json:"do"` // encrypt, decrypt
-	Algo   string `json:"algo"`
-	Key    string `json:"key"`
-	SPI    uint32 `json:"spi"`
-	Seq    uint32 `json:"seq"`
-	ESN    bool   `json:"esn"`
-	SeqHi  uint32 `json:"hi"`
-	Tunnel bool   `json:"tunnel"`
-	UDP    bool   `json:"udp"`
-	Src    string `json:"src"`
-	Dst    string `json:"dst"`
-	Packet string `json:"packet"`
+	Do      string `json:"do"` // encrypt, decrypt
+	Algo    string `json:"algo"`
+	Key     string `json:"key"`
+	ICV     int    `json:"icv"` // of an AEAD
+	Auth    string `json:"auth"`
+	AuthKey string `json:"auth_key"`
+	SPI     uint32 `json:"spi"`
+	Seq     uint32 `json:"seq"`
+	ESN     bool   `json:"esn"`
+	SeqHi   uint32 `json:"hi"`
+	Tunnel  bool   `json:"tunnel"`
+	UDP     bool   `json:"udp"`
+	Src     string `json:"src"`
+	Dst     string `json:"dst"`
+	Packet  string `json:"packet"`
 }
 
 // newJudge starts scapy. Without it the test is skipped, in CI it fails.
@@ -132,10 +135,10 @@ func TestScapy(t *testing.T) {
 		{netip.MustParseAddr("fd99:1::2"), netip.MustParseAddr("2001:db8:77::77")},
 	}
 	seq := uint64(0)
-	run := func(x exchange, in [2]netip.Addr) {
+	run := func(x exchange, in [2]netip.Addr, sizes ...int) {
 		name := fmt.Sprintf("%v/%v/%v in %v/udp %v", x.suite, x.mode, in[0], x.src, x.udp)
 		t.Run(name, func(t *testing.T) {
-			for _, size := range []int{0, 1, 2, 3, 60, 512, 1400} {
+			for _, size := range sizes {
 				seq++
 				x.inner, x.seq = udpPacket(in[0], in[1], size), seq
 				if x.suite.ESN {
@@ -146,14 +149,23 @@ func TestScapy(t *testing.T) {
 			}
 		})
 	}
-	for _, s := range []Suite{suites[0], suites[1], suites[4], suites[5], suites[6], suites[7]} {
+	// Every suite, at both sides of where blocks end.
+	for _, s := range suites {
+		x := exchange{suite: s, src: ends[0][0], dst: ends[0][1]}
+		run(x, lan[0], 0, 2, 3, 1400)
+		x.mode = Transport
+		run(x, ends[0], 0, 1, 6, 7)
+	}
+	// Every shape: what is around ESP is the same for all suites.
+	for _, name := range []string{"aes128gcm16", "chacha20poly1305-esn", "aes256-sha512-esn"} {
 		for _, e := range ends {
 			for _, udp := range []bool{false, true} {
-				x := exchange{suite: s, udp: udp, src: e[0], dst: e[1]}
-				run(x, lan[0])
-				run(x, lan[1])
+				sizes := []int{0, 1, 2, 3, 60, 512, 1400}
+				x := exchange{suite: mustSuite(t, name), udp: udp, src: e[0], dst: e[1]}
+				run(x, lan[0], sizes...)
+				run(x, lan[1], sizes...)
 				x.mode = Transport
-				run(x, e)
+				run(x, e, sizes...)
 			}
 		}
 	}
@@ -174,16 +186,22 @@ func udpPacket(src, dst netip.Addr, size int) []byte {
 }
 
 func (x exchange) question(do string, ip []byte) judgeAsk {
-	algo := "AES-GCM"
-	if x.suite.Cipher == ChaCha20Poly1305 {
-		algo = "CHACHA20-POLY1305"
-	}
-	return judgeAsk{
-		Do: do, Algo: algo, Key: hex.EncodeToString(testKey(x.suite)), SPI: uint32(testSPI),
+	a := judgeAsk{
+		Do: do, Algo: "AES-GCM", Key: hex.EncodeToString(testKey(x.suite)), ICV: x.suite.ICVLen(), SPI: uint32(testSPI),
 		Seq: uint32(x.seq), ESN: x.suite.ESN, SeqHi: uint32(x.seq >> 32),
 		Tunnel: x.mode == Tunnel, UDP: x.udp, Src: x.src.String(), Dst: x.dst.String(),
 		Packet: hex.EncodeToString(ip),
 	}
+	switch {
+	case x.suite.Cipher == ChaCha20Poly1305:
+		a.Algo = "CHACHA20-POLY1305"
+	case x.suite.Cipher.cbc():
+		hash := x.suite.Integ.String()[len("sha"):]
+		a.Algo, a.ICV, a.Auth = "AES-CBC", 0, fmt.Sprintf("SHA2-%s-%d", hash, 8*x.suite.ICVLen())
+		n := 2 * x.suite.Cipher.spec().key
+		a.Key, a.AuthKey = a.Key[:n], a.Key[n:]
+	}
+	return a
 }
 
 // toScapy seals the packet and has scapy open it.

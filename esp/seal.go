@@ -12,17 +12,18 @@ import (
 type Sealer struct {
 	transform transform
 	keys      []byte
+	sizes     sizes
 	esn       bool
 }
 
-// NewSealer returns a Sealer for key, which is s.KeyLen() bytes long and ends
-// in the salt. It keeps no reference to key.
+// NewSealer returns a Sealer for key, the keying material of s, s.KeyLen() bytes
+// of it. It keeps no reference to key.
 func NewSealer(s Suite, key []byte) (*Sealer, error) {
 	t, err := newTransform(s, key)
 	if err != nil {
 		return nil, err
 	}
-	return &Sealer{t, t.keys(), s.ESN}, nil
+	return &Sealer{t, t.keys(), s.sizes(), s.ESN}, nil
 }
 
 // Touch brings the keys into the processor's cache. Where packets of many SAs are
@@ -37,8 +38,8 @@ func (s *Sealer) Touch() (sum uint64) { return touch(s.keys) }
 // stays as it is, one without room around it is marked NoRoom and keeps its
 // bytes.
 //
-// seq is the sequence number and the IV. The caller uses none twice with a key
-// (RFC 4106, Section 3.1) and none that is 0 or, without ESN, beyond 32 bits:
+// seq is the sequence number, and what the IV is made of. The caller uses none
+// twice with a key (RFC 4106, Section 3.1) and none that is 0 or, without ESN, beyond 32 bits:
 // those are marked SeqExhausted. Add neither blocks nor allocates, and runs b
 // first where it is full.
 func (s *Sealer) Add(b *SealBurst, p *packet.Packet, spi SPI, seq uint64, nextHeader uint8) {
@@ -52,7 +53,8 @@ func (s *Sealer) Add(b *SealBurst, p *packet.Packet, spi SPI, seq uint64, nextHe
 	s.add(b, p, header{spi, seq, seq}, nextHeader)
 }
 
-// A header is what is in front of the ciphertext.
+// A header is what is in front of the ciphertext. With AES-CBC the IV is the
+// transform's to make.
 type header struct {
 	spi     SPI
 	seq, iv uint64
@@ -60,13 +62,15 @@ type header struct {
 
 // add is Add with an IV of its own, as test vectors have them.
 func (s *Sealer) add(burst *SealBurst, p *packet.Packet, h header, nextHeader uint8) {
-	pad := padLen(p.Len())
-	if !p.Grow(frontLen, pad+trailerLen+icvLen) {
+	z := s.sizes
+	pad := z.padLen(p.Len())
+	back := pad + trailerLen + int(z.icv)
+	if !p.Grow(int(z.front), back) {
 		p.Drop = packet.NoRoom
 		return
 	}
 	b := p.Bytes()
-	putTrailer(b[len(b)-icvLen-trailerLen-pad:], pad, nextHeader)
+	putTrailer(b[len(b)-back:], pad, nextHeader)
 	front := b[:frontLen]
 	binary.BigEndian.PutUint64(front, uint64(h.spi)<<32|h.seq&math.MaxUint32)
 	binary.BigEndian.PutUint64(front[HeaderLen:], h.iv)

@@ -1,6 +1,7 @@
 package esp
 
 import (
+	"crypto/aes"
 	"fmt"
 	"strings"
 )
@@ -21,79 +22,48 @@ func (m Mode) String() string {
 	return "tunnel"
 }
 
-// Cipher is an AEAD transform. The zero value is none.
-type Cipher uint8
-
-const (
-	AES128GCM16      Cipher = iota + 1 // RFC 4106
-	AES192GCM16                        // RFC 4106
-	AES256GCM16                        // RFC 4106
-	ChaCha20Poly1305                   // RFC 7634
-)
-
-// All transforms here have these sizes in common.
-const (
-	saltLen  = 4
-	ivLen    = 8
-	icvLen   = 16
-	align    = 4 // the ciphertext ends at a multiple (RFC 4303, Section 2.4)
-	nonceLen = saltLen + ivLen
-
-	trailerLen = 2 // pad length and next header
-	frontLen   = HeaderLen + ivLen
-)
-
-// MinLen is the length of the shortest ESP packet: a shorter one is a runt.
-const MinLen = frontLen + align + icvLen
-
-// String returns the transform's name in proposals, such as "aes128gcm16".
-func (c Cipher) String() string {
-	switch c {
-	case AES128GCM16:
-		return "aes128gcm16"
-	case AES192GCM16:
-		return "aes192gcm16"
-	case AES256GCM16:
-		return "aes256gcm16"
-	case ChaCha20Poly1305:
-		return "chacha20poly1305"
-	}
-	return "none"
-}
-
-// keyLen is the length of the key proper; 0 for what is no cipher.
-func (c Cipher) keyLen() int {
-	switch c {
-	case AES128GCM16:
-		return 16
-	case AES192GCM16:
-		return 24
-	case AES256GCM16, ChaCha20Poly1305:
-		return 32
-	}
-	return 0
-}
-
 // A Suite is what the two ends of an SA agreed on.
 type Suite struct {
 	Cipher Cipher
-	ESN    bool // 64-bit sequence numbers
+	Integ  Integ // with AES-CBC only
+	ESN    bool  // 64-bit sequence numbers
 }
 
-// String returns the suite in proposal notation, such as "aes128gcm16-esn".
-func (s Suite) String() string {
-	if s.ESN {
-		return s.Cipher.String() + "-esn"
+// Suites lists every suite that there is, without ESN.
+func Suites() []Suite {
+	var all []Suite
+	for c := AES128GCM16; c <= AES256CBC; c++ {
+		if !c.cbc() {
+			all = append(all, Suite{Cipher: c})
+			continue
+		}
+		for i := HMACSHA256; i <= HMACSHA512; i++ {
+			all = append(all, Suite{Cipher: c, Integ: i})
+		}
 	}
-	return s.Cipher.String()
+	return all
+}
+
+// String returns the suite in proposal notation, such as "aes128gcm16-esn" or
+// "aes128-sha256".
+func (s Suite) String() string {
+	name := s.Cipher.String()
+	if s.Integ != 0 {
+		name += "-" + s.Integ.String()
+	}
+	if s.ESN {
+		name += "-esn"
+	}
+	return name
 }
 
 // ParseSuite reads what Suite.String prints.
 func ParseSuite(text string) (Suite, error) {
 	name, esn := strings.CutSuffix(text, "-esn")
-	for c := AES128GCM16; c <= ChaCha20Poly1305; c++ {
-		if c.String() == name {
-			return Suite{Cipher: c, ESN: esn}, nil
+	for _, s := range Suites() {
+		if s.String() == name {
+			s.ESN = esn
+			return s, nil
 		}
 	}
 	return Suite{}, fmt.Errorf("esp: unknown suite %q", text)
@@ -109,35 +79,26 @@ func (s *Suite) UnmarshalText(text []byte) (err error) {
 }
 
 // KeyLen returns the length of the keying material: the key, then the 4-byte
-// salt (RFC 4106, Section 8.1, RFC 7634, Section 2); 0 for no suite.
+// salt of an AEAD (RFC 4106, Section 8.1, RFC 7634, Section 2) or the key of the
+// Integ (RFC 7296, Section 2.17); 0 for what is no suite.
 func (s Suite) KeyLen() int {
-	if n := s.Cipher.keyLen(); n != 0 {
-		return n + saltLen
+	n := s.Cipher.spec().key
+	switch {
+	case n == 0 || s.Cipher.cbc() != (s.Integ.keyLen() != 0):
+		return 0
+	case s.Cipher.cbc():
+		return n + s.Integ.keyLen()
+	}
+	return n + saltLen
+}
+
+// MaxBytes returns how much plaintext should be protected with one key, 0 where
+// the cipher sets no limit that matters. It is 2^48 blocks of AES-CBC: by then two
+// blocks of ciphertext are equal with a probability of 2^-33, which would tell
+// how their plaintexts differ.
+func (s Suite) MaxBytes() uint64 {
+	if s.Cipher.cbc() {
+		return aes.BlockSize << 48
 	}
 	return 0
 }
-
-// IVLen returns the length of the explicit IV.
-func (s Suite) IVLen() int { return ivLen }
-
-// ICVLen returns the length of the integrity check value.
-func (s Suite) ICVLen() int { return icvLen }
-
-// BlockAlign returns what the length of the ciphertext is a multiple of.
-func (s Suite) BlockAlign() int { return align }
-
-// SealedLen returns the length of the ESP packet, from SPI to ICV, that inner
-// bytes of plaintext become.
-func (s Suite) SealedLen(inner int) int {
-	return frontLen + inner + padLen(inner) + trailerLen + icvLen
-}
-
-// InnerMTU returns the largest plaintext whose ESP packet, from SPI to ICV, is
-// no longer than avail; 0 where there is none.
-func (s Suite) InnerMTU(avail int) int {
-	ciphertext := (avail - frontLen - icvLen) / align * align
-	return max(ciphertext-trailerLen, 0)
-}
-
-// padLen returns how many bytes of padding n bytes of plaintext need.
-func padLen(n int) int { return -(n + trailerLen) & (align - 1) }

@@ -32,21 +32,18 @@ func touch(mem []byte) (sum uint64) {
 
 func newTransform(s Suite, key []byte) (transform, error) {
 	if s.KeyLen() == 0 {
-		return nil, fmt.Errorf("esp: no cipher in the suite")
+		return nil, fmt.Errorf("esp: %v is no suite", s)
 	}
 	if len(key) != s.KeyLen() {
-		return nil, fmt.Errorf("esp: %v wants %d bytes of key and salt, got %d", s, s.KeyLen(), len(key))
+		return nil, fmt.Errorf("esp: %v wants %d bytes of keying material, got %d", s, s.KeyLen(), len(key))
 	}
-	n := s.Cipher.keyLen()
-	salt := aeadSalt{salt: [saltLen]byte(key[n:]), esn: s.ESN}
-	if s.Cipher != ChaCha20Poly1305 {
-		if t := newBackendGCM(key[:n], salt); t != nil {
-			return t, nil
-		}
+	newOf := newCombined
+	if s.Cipher.cbc() {
+		newOf = newSeparate
 	}
-	aead, err := newAEAD(s.Cipher, key[:n])
+	t, err := newOf(s, key)
 	if err != nil {
 		return nil, fmt.Errorf("esp: %v: %w", s, err)
 	}
-	return &goAEAD{aeadSalt: salt, aead: aead}, nil
+	return t, nil
 }

@@ -4,12 +4,13 @@ import "net/netip"
 
 const (
 	// Headroom is what a fresh packet keeps free before its bytes: 8 layers of
-	// IPv6 (40), UDP (8), SPI and sequence number (8) and IV (8), and what goes
+	// IPv6 (40), UDP (8), SPI and sequence number (8) and IV (16), and what goes
 	// before an IKE message inside them: IPv6, UDP and non-ESP marker (52).
-	Headroom = 576
+	Headroom = 640
 
-	// Tailroom is what it keeps free behind them. A layer needs at most 21
-	// bytes there: 3 of padding, 2 of trailer and 16 of ICV.
+	// Tailroom is what it keeps free behind them: 8 layers and a transport
+	// association need at most 49 bytes each, 15 of padding, 2 of trailer and 32
+	// of ICV.
 	Tailroom = 512
 
 	// MaxPacket is the largest IPv4 packet and the largest packet carried.

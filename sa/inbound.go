@@ -99,13 +99,14 @@ func (in *Inbound) check(b packet.Batch, seqs []uint64) {
 
 func (in *Inbound) checkRun(b packet.Batch, seqs []uint64, retired bool) {
 	var which uint64
+	least := in.opener.MinLen()
 	for i, p := range b {
 		if p.Drop != packet.Live {
 			continue
 		}
 		h, ok := esp.ParseHeader(p.Bytes())
 		switch {
-		case p.Len() < esp.MinLen:
+		case p.Len() < least:
 			p.Drop = packet.Runt
 		case !ok:
 			p.Drop = packet.ReservedSPI
