@@ -113,9 +113,11 @@ func (a *childAnswer) make(s *session, choice crypt.Choice, ps []message.Payload
 	return nil
 }
 
-// hasChild reports whether the session has a pair that is not on its way out.
+// hasChild reports whether the session has a pair that is not on its way out, or
+// has promised a new one.
 func (s *session) hasChild() bool {
-	return slices.ContainsFunc(s.children, func(c *child) bool {
+	promised := slices.ContainsFunc(s.cur.promises, func(p *promise) bool { return p.child != nil && p.child.old == nil })
+	return promised || slices.ContainsFunc(s.children, func(c *child) bool {
 		return c.state != childLingering && c.state != childDeleting
 	})
 }
@@ -159,13 +161,13 @@ func (a *childAnswer) arm(e *Engine, sa *ikeSA, ke *message.KE, shared crypt.Sec
 	}
 	c, err := a.child, error(nil)
 	if c.spiIn, err = e.allocSPI(); err != nil {
+		a.keys.wipe()
 		return refuse(message.NoAdditionalSAs, "%v", err)
 	}
 	var link message.Payload
 	if len(more) > 0 {
 		p := &promise{more: more, secrets: []crypt.Secret{slices.Clone(shared)}, child: a}
 		if link, no = e.promise(sa, p, now); no != nil {
-			p.wipe()
 			e.opt.FreeSPI(c.spiIn)
 			return no
 		}
@@ -217,14 +219,14 @@ func (e *Engine) answerCreate(sa *ikeSA, ps []message.Payload, now time.Time) ([
 	s := sa.sess
 	want, ok := message.Get[*message.SA](ps)
 	ni, ok2 := message.Get[*message.Nonce](ps)
-	if !ok || !ok2 || len(ni.Data) < 16 || len(want.Proposals) == 0 {
-		return nil, refuse(message.InvalidSyntax, "SA or nonce is missing")
+	if !ok || !ok2 || len(want.Proposals) == 0 || len(ni.Data) < sa.choice.MinNonce() {
+		return nil, refuse(message.InvalidSyntax, "SA or nonce is missing, or the nonce is too short")
 	}
 	rekey := message.GetNotify(ps, message.RekeySA)
 	switch {
 	case sa.state != saUp || s.state != sessionUp:
 		if rekey != nil && s.byOut(notifySPI(rekey)) == nil {
-			return nil, &refusal{notify: message.ChildSANotFound, reason: "no such child SA"}
+			return nil, notFound(rekey)
 		}
 		return nil, refuse(message.TemporaryFailure, "the IKE SA is being replaced or deleted")
 	case want.Proposals[0].Protocol == message.ProtoIKE:
@@ -277,7 +279,7 @@ func (e *Engine) mayReplace(sa *ikeSA, rekey *message.Notify) (*child, *refusal)
 		return nil, refuse(message.TemporaryFailure, "no such child SA yet")
 	}
 	if !ok {
-		return nil, refuse(message.ChildSANotFound, "no such child SA")
+		return nil, notFound(rekey)
 	}
 	return old, nil
 }

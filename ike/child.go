@@ -73,6 +73,11 @@ func (c *child) describe() ChildInfo {
 // childKeys are the keys of a child from this node's view.
 type childKeys struct{ in, out []byte }
 
+func (k childKeys) wipe() {
+	clear(k.in)
+	clear(k.out)
+}
+
 // keysFor orders k: initiated says that this node began the exchange that made
 // the child (RFC 7296, Section 2.17).
 func keysFor(k crypt.ChildKeys, initiated bool) childKeys {

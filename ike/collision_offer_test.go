@@ -105,8 +105,10 @@ func mangledRekey(t *testing.T, p *pair, a, b *end, kind string, change func([]m
 	for _, n := range []*end{a, b} {
 		n.e.order[0].esp = espProposals(t, "aes128gcm16-x25519-esn")
 	}
-	if p.rekeyIKE(a); kind == "child" {
+	if kind == "child" {
 		p.rekeyChild(a)
+	} else {
+		p.rekeyIKE(a)
 	}
 	d := a.take()[0]
 	ps, err := b.e.open(b.e.order[0].cur, d)

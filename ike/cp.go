@@ -43,7 +43,7 @@ func (s *session) takeLeases(ps []message.Payload) error {
 		for _, a := range cp.Attributes {
 			p, ok := a.Address()
 			switch {
-			case !ok || p.Addr().IsUnspecified() || p.Addr().IsMulticast():
+			case !ok || !routable(p.Addr()) || p.Addr().IsLoopback():
 			case p.Addr().Is4() && c.VirtualIP4 && !s.lease4.IsValid():
 				s.lease4 = p.Addr()
 			case p.Addr().Is6() && c.VirtualIP6 && !s.lease6.IsValid():

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"warren/esp"
 	"warren/ike/message"
 	"warren/policy"
 )
@@ -37,6 +38,7 @@ func (e *Error) Error() string {
 // refusal is why a request is answered with an error notify.
 type refusal struct {
 	notify message.NotifyType
+	child  esp.SPI // in the peer's words, where the notify is about one child SA
 	data   []byte
 	reason string
 }
@@ -46,7 +48,21 @@ func refuse(n message.NotifyType, format string, args ...any) *refusal {
 }
 
 func (r *refusal) payload() message.Payload {
-	return &message.Notify{Kind: r.notify, Data: r.data}
+	n := &message.Notify{Kind: r.notify, Data: r.data}
+	if r.child != 0 { // RFC 7296, Section 3.10.1
+		n.Protocol, n.SPI = message.ProtoESP, spiBytes(r.child)
+	}
+	return n
+}
+
+// notFound refuses the rekey of a child SA that there is not. What names none at
+// all is not sent back.
+func notFound(rekey *message.Notify) *refusal {
+	no := refuse(message.ChildSANotFound, "no such child SA")
+	if rekey.Protocol == message.ProtoESP {
+		no.child = notifySPI(rekey)
+	}
+	return no
 }
 
 func tsText(ts []policy.Selector) string {

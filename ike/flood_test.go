@@ -238,6 +238,25 @@ func TestCVE_2020_1763(t *testing.T) {
 	}
 }
 
+// The end of what strangers have half opened is not told line by line either.
+func TestHalfOpenEndsQuietly(t *testing.T) {
+	var log lineCounter
+	logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	p := newPair(t, acceptConfig(t), func(_, r *Options) { r.Log, r.CookieThreshold = logger, 1000 })
+	s := newSpoofer(t, peerConfig(t))
+	for i := range 500 {
+		p.r.e.Receive(s.from(floodSource(i)), p.now)
+		p.r.take()
+	}
+	if p.r.e.halfOpen != 500 {
+		t.Fatalf("%d half-open", p.r.e.halfOpen)
+	}
+	p.advance(p.r.e.opt.HalfOpenTime)
+	if n := len(log.lines()); n != strangerLines || p.r.e.halfOpen != 0 {
+		t.Errorf("%d lines, %d are still half-open", n, p.r.e.halfOpen)
+	}
+}
+
 // Wrong credentials are told to this end with what it needs to know.
 func TestRefusedPeerIsLogged(t *testing.T) {
 	var log lineCounter

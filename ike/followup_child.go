@@ -97,6 +97,7 @@ func (t *rekeyChild) followed(e *Engine, sa *ikeSA, ps []message.Payload, err er
 		}
 		why.Reason = err.Error()
 		t.stop(e, s, why, now)
+		e.afterKE(s, err, now)
 	case last:
 		s.stateLost = 0
 		t.complete(e, sa, now)

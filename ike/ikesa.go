@@ -70,10 +70,11 @@ func (sa *ikeSA) flags(response bool) message.Flags {
 	return f
 }
 
-// setKeys arms sa with its keys.
+// setKeys arms sa with its keys, or wipes them.
 func (sa *ikeSA) setKeys(c crypt.Choice, k crypt.Keys) error {
 	sk, err := crypt.NewSK(k, sa.initiator)
 	if err != nil {
+		k.Wipe()
 		return err
 	}
 	sa.choice, sa.keys, sa.sk = c, k, sk

@@ -19,7 +19,6 @@ const maxInitRounds = 8
 // initState is an initiator's IKE_SA_INIT under way.
 type initState struct {
 	ke      crypt.KeyExchange
-	tried   []message.DHGroup
 	ni      []byte
 	cookie  []byte
 	request []byte // as sent last: the initiator's signed octets start with it
@@ -95,7 +94,7 @@ func (e *Engine) newKE(i *initState, g message.DHGroup) error {
 	if i.ke != nil {
 		i.ke.Wipe()
 	}
-	i.ke, i.tried = ke, append(i.tried, g)
+	i.ke = ke
 	return nil
 }
 
@@ -227,7 +226,7 @@ func (e *Engine) initAgain(s *session, m *message.Message, now time.Time) bool {
 }
 
 // otherGroup takes the group that an INVALID_KE_PAYLOAD asks for, if it was
-// offered and not tried yet.
+// offered. That may be one that was left because of a forged answer.
 func (e *Engine) otherGroup(s *session, n *message.Notify) bool {
 	i := s.init
 	g, ok := groupOf(n)
@@ -235,7 +234,7 @@ func (e *Engine) otherGroup(s *session, n *message.Notify) bool {
 		i.remember(n.Kind, fmt.Sprintf("%v wants group %v, and %s was offered", s.path.Remote, g, proposalText(s.ike)))
 		return false
 	}
-	if slices.Contains(i.tried, g) {
+	if g == i.ke.Group() {
 		return false
 	}
 	if err := e.newKE(i, g); err != nil {

@@ -106,7 +106,7 @@ func (e *Engine) initRequest(d Datagram, now time.Time) {
 // IKE_AUTH has come.
 func (e *Engine) repeatInit(sa *ikeSA, d Datagram, now time.Time) {
 	switch {
-	case sa.state == saClosed || sa.recvID != 1:
+	case sa.state != saHalf || sa.recvID != 1:
 		e.refuse(RefusedOutOfWindow)
 	case !e.strange.take(source(d.Path.Remote.Addr()), now):
 		e.refuse(RefusedSourceRate)
@@ -208,10 +208,6 @@ func (e *Engine) openHalf(d Datagram, m *message.Message, in halfInput, now time
 	if err != nil {
 		return err
 	}
-	keys, err := crypt.DeriveKeys(in.choice, crypt.KeyInput{Ni: in.ni, Nr: nr, SPIi: m.SPIi, SPIr: spi, Shared: in.shared})
-	if err != nil {
-		return err
-	}
 	data, err := e.halfResponse(d, m, in, spi, nr)
 	if err != nil {
 		return err
@@ -219,6 +215,10 @@ func (e *Engine) openHalf(d Datagram, m *message.Message, in halfInput, now time
 	if !in.proven && len(data) > maxAmplify*len(d.Data) {
 		e.challenge(d, m.Header, in.ni, now)
 		return nil
+	}
+	keys, err := crypt.DeriveKeys(in.choice, crypt.KeyInput{Ni: in.ni, Nr: nr, SPIi: m.SPIi, SPIr: spi, Shared: in.shared})
+	if err != nil {
+		return err
 	}
 	s := e.halfSession(d, m, now)
 	s.support = in.support

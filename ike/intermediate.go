@@ -134,7 +134,7 @@ func (t *intermediate) dropped(*Engine, *ikeSA, time.Time) {
 func (e *Engine) intermediateRequest(sa *ikeSA, d Datagram, ps []message.Payload, now time.Time) {
 	want := sa.sess.half.more[0]
 	ke, ok := message.Get[*message.KE](ps)
-	if !ok || ke.Group != want || message.Count(ps, message.PayloadKE) > 1 {
+	if !ok || ke.Group != want {
 		e.refuseIntermediate(sa, d, fmt.Sprintf("it has no key exchange for %v", want), now)
 		return
 	}

@@ -77,7 +77,7 @@ func (t *updateAddresses) refused(e *Engine, s *session, n message.NotifyType, n
 	e.closeSession(s, ending{reason: fmt.Sprintf("%v does not take the address %v: %v", s.remoteID, s.path.Local.Addr(), n)}, now)
 }
 
-func (*updateAddresses) dropped(*Engine, *ikeSA, time.Time) {}
+func (t *updateAddresses) dropped(e *Engine, sa *ikeSA, now time.Time) { e.again(sa, t, now) }
 
 // announce is the news of a responder that it is somewhere else.
 type announce struct{}
@@ -103,7 +103,7 @@ func (announce) done(_ *Engine, sa *ikeSA, _ []message.Payload, _ error, _ time.
 	sa.sess.prove()
 }
 
-func (announce) dropped(*Engine, *ikeSA, time.Time) {}
+func (t announce) dropped(e *Engine, sa *ikeSA, now time.Time) { e.again(sa, t, now) }
 
 // returnRoutability asks the peer for a cookie at the address that it moved to,
 // before ESP goes there (RFC 4555, Section 3.7).
@@ -140,7 +140,7 @@ func (t *returnRoutability) done(e *Engine, sa *ikeSA, ps []message.Payload, err
 	}
 }
 
-func (*returnRoutability) dropped(*Engine, *ikeSA, time.Time) {}
+func (t *returnRoutability) dropped(e *Engine, sa *ikeSA, now time.Time) { e.again(sa, t, now) }
 
 // whereAmI is what a liveness check asks besides: where the peer sees this
 // node, which a NAT may have changed (RFC 4555, Section 3.8).

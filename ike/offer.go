@@ -143,7 +143,7 @@ func (o *offer) agree(s *session, ps []message.Payload, now time.Time) (*child, 
 	if err := o.narrow(c, s, selectors(tsi), selectors(tsr)); err != nil {
 		return nil, err
 	}
-	o.shared, err = o.exchange(o.choice, ps)
+	o.shared, err = o.exchange(s.cur.choice.MinNonce(), o.choice, ps)
 	return c, err
 }
 
@@ -199,13 +199,13 @@ func (o *offer) narrow(c *child, s *session, tsi, tsr []policy.Selector) error {
 
 // exchange reads the nonce of a CREATE_CHILD_SA answer and finishes the key
 // exchange if one was agreed on.
-func (o *offer) exchange(choice crypt.Choice, ps []message.Payload) (crypt.Secret, error) {
+func (o *offer) exchange(minNonce int, choice crypt.Choice, ps []message.Payload) (crypt.Secret, error) {
 	if !o.create {
 		return nil, nil
 	}
 	nr, ok := message.Get[*message.Nonce](ps)
-	if !ok {
-		return nil, errors.New("the answer has no nonce")
+	if !ok || len(nr.Data) < minNonce {
+		return nil, errors.New("the answer has no nonce, or one that is too short")
 	}
 	o.nr = slices.Clone(nr.Data)
 	if choice.DH == message.DHNone {

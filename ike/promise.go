@@ -2,6 +2,7 @@ package ike
 
 import (
 	"bytes"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -30,16 +31,19 @@ type promise struct {
 	rekey *ikeAnswer
 }
 
-// promise adds p to sa and returns how the peer is to go on.
+// promise adds p to sa and returns how the peer is to go on. If it refuses, the
+// secrets of p are wiped.
 func (e *Engine) promise(sa *ikeSA, p *promise, now time.Time) (message.Payload, *refusal) {
-	if len(sa.promises) >= maxPromises {
-		return nil, refuse(message.TemporaryFailure, "%d exchanges have begun and are not over", len(sa.promises))
-	}
 	link, no := e.relink(p, now)
-	if no == nil {
-		sa.promises = append(sa.promises, p)
+	if len(sa.promises) >= maxPromises {
+		no = refuse(message.TemporaryFailure, "%d exchanges have begun and are not over", len(sa.promises))
 	}
-	return link, no
+	if no != nil {
+		p.wipe()
+		return nil, no
+	}
+	sa.promises = append(sa.promises, p)
+	return link, nil
 }
 
 // relink gives p its next link.
@@ -99,7 +103,7 @@ func (s *session) promised(c *child) bool { return slices.ContainsFunc(s.cur.pro
 func (e *Engine) followupRequest(sa *ikeSA, d Datagram, ps []message.Payload, now time.Time) {
 	resp, no := e.answerFollowup(sa, ps, now)
 	if no != nil {
-		e.opt.Log.Debug("ike: IKE_FOLLOWUP_KE refused", "session", sa.sess.label(), "notify", no.notify.String(), "reason", no.reason)
+		e.strangers.line(now, slog.LevelDebug, "ike: IKE_FOLLOWUP_KE refused", "session", sa.sess.label(), "notify", no.notify.String(), "reason", no.reason)
 		resp = []message.Payload{no.payload()}
 	}
 	e.respond(sa, d, message.IKEFollowupKE, resp)
@@ -116,7 +120,7 @@ func (e *Engine) answerFollowup(sa *ikeSA, ps []message.Payload, now time.Time) 
 	}
 	p := sa.promises[i]
 	ke, ok := message.Get[*message.KE](ps)
-	if !ok || ke.Group != p.more[0] || message.Count(ps, message.PayloadKE) > 1 {
+	if !ok || ke.Group != p.more[0] {
 		return nil, refuse(message.InvalidSyntax, "it has no key exchange for %v", p.more[0])
 	}
 	public, shared, err := crypt.Respond(ke.Group, e.opt.Rand, ke.Data)

@@ -3,6 +3,7 @@ package ike
 import (
 	"crypto/sha256"
 	"errors"
+	"math"
 	"time"
 
 	"warren/ike/crypt"
@@ -81,8 +82,13 @@ func (e *Engine) receiveResponse(sa *ikeSA, d Datagram, h message.Header, now ti
 		return
 	}
 	ps, err := sa.parse(in, h, err)
-	sa.out = nil
 	e.authentic(sa, d, false, now)
+	if err == nil && sa.state != saHalf && message.GetNotify(ps, message.InvalidSyntax) != nil {
+		// The peer has deleted the IKE SA (RFC 7296, Section 2.21.3).
+		e.syntaxEnds(sa, "the peer calls the "+h.Exchange.String()+" request of this end malformed", now)
+		return
+	}
+	sa.out = nil
 	e.answeredFrom(sa.sess, d, now)
 	x.task.done(e, sa, ps, err, now)
 	e.run(sa, now)
@@ -96,9 +102,11 @@ func (e *Engine) receiveRequest(sa *ikeSA, d Datagram, h message.Header, now tim
 		return
 	}
 	if sa.sess.wait != nil { // the answer to the last one is being found
+		e.refuse(RefusedOutOfWindow)
 		return
 	}
-	if sa.state == saClosed || h.MessageID != sa.recvID || !sa.takes(h.Exchange) {
+	last := h.MessageID == math.MaxUint32 // ids never wrap (RFC 7296, Section 2.2)
+	if sa.state == saClosed || h.MessageID != sa.recvID || last || !sa.takes(h.Exchange) {
 		e.refuse(RefusedOutOfWindow)
 		return
 	}
@@ -205,7 +213,14 @@ func (sa *ikeSA) parse(in *inbound, h message.Header, err error) ([]message.Payl
 	if err != nil {
 		return nil, err
 	}
-	return message.ParsePayloads(in.plain.Next, in.plain.Data)
+	ps, err := message.ParsePayloads(in.plain.Next, in.plain.Data)
+	if err == nil {
+		err = message.CheckOnce(ps)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return ps, nil
 }
 
 // authentic notes that the peer lives, and follows it when its address changed

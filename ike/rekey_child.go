@@ -2,11 +2,13 @@ package ike
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"warren/esp"
+	"warren/ike/crypt"
 	"warren/ike/message"
 	"warren/policy"
 )
@@ -122,9 +124,18 @@ func (t *rekeyChild) done(e *Engine, sa *ikeSA, ps []message.Payload, err error,
 	if err != nil {
 		t.unusable(e, sa, ps)
 		t.failed(e, s, &Error{Peer: s.name, Stage: StageCreateChild, Reason: err.Error()}, now)
+		e.afterKE(s, err, now)
 		return
 	}
 	t.complete(e, sa, now)
+}
+
+// afterKE closes a session whose peer answered with a bad key exchange (RFC 6989,
+// Section 2.5).
+func (e *Engine) afterKE(s *session, err error, now time.Time) {
+	if errors.Is(err, crypt.ErrKELength) || errors.Is(err, crypt.ErrKEValue) {
+		e.closeSession(s, ending{reason: "the peer answered with a bad key exchange: " + err.Error()}, now)
+	}
 }
 
 // complete takes in the pair that all key exchanges were for.
@@ -138,6 +149,7 @@ func (t *rekeyChild) complete(e *Engine, sa *ikeSA, now time.Time) {
 		return
 	}
 	if s.state != sessionUp || slices.Contains(t.gone, c.spiOut) || t.oldGone && t.passiveGone {
+		keys.wipe()
 		e.opt.FreeSPI(c.spiIn) // deleted before it was born
 		t.settle(e, s, now)
 		return
@@ -145,10 +157,10 @@ func (t *rekeyChild) complete(e *Engine, sa *ikeSA, now time.Time) {
 	t.install(e, s, c, keys, now)
 }
 
-// unusable releases an offer whose answer cannot be used, and deletes the pair
-// that the peer made for it.
+// unusable releases an offer whose answer cannot be used, or not be read (then ps is
+// nil), and deletes the pair that the peer made for it.
 func (t *rekeyChild) unusable(e *Engine, sa *ikeSA, ps []message.Payload) {
-	if _, made := message.Get[*message.SA](ps); made && t.offer.spi != 0 && sa.state == saUp {
+	if _, made := message.Get[*message.SA](ps); (made || ps == nil) && t.offer.spi != 0 && sa.state == saUp {
 		sa.queue = append(sa.queue, &deleteSPI{spi: t.offer.spi})
 	}
 	t.offer.release(e)
@@ -377,7 +389,20 @@ func (e *Engine) reinstate(s *session, c *child, now time.Time) bool {
 	return false
 }
 
-func (t *deleteChild) dropped(*Engine, *ikeSA, time.Time) {}
+func (t *deleteChild) dropped(e *Engine, sa *ikeSA, now time.Time) {
+	if t.c.state != childDeleting {
+		return
+	}
+	switch {
+	case t.reason == "redundant":
+		t.c.state = childRedundant
+	case t.c.succ != nil:
+		t.c.state = childReplaced
+	default:
+		t.c.state = childUp
+	}
+	e.again(sa, t, now)
+}
 
 // deleteSPI tells the peer to delete a pair that this node never installed.
 type deleteSPI struct{ spi esp.SPI }
@@ -385,4 +410,4 @@ type deleteSPI struct{ spi esp.SPI }
 func (t *deleteSPI) start(*Engine, *ikeSA, time.Time) *request { return deleteRequest(t.spi) }
 
 func (t *deleteSPI) done(*Engine, *ikeSA, []message.Payload, error, time.Time) {}
-func (t *deleteSPI) dropped(*Engine, *ikeSA, time.Time)                        {}
+func (t *deleteSPI) dropped(e *Engine, sa *ikeSA, now time.Time)               { e.again(sa, t, now) }

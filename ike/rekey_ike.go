@@ -149,6 +149,9 @@ func (t *rekeyIKE) complete(e *Engine, sa *ikeSA, err error, now time.Time) {
 	if err != nil {
 		e.opt.Log.Error("ike: IKE SA not rekeyed", "session", s.label(), "err", err)
 		t.settle(e, sa, now)
+		if told := new(Error); !errors.As(err, &told) { // the peer has another IKE SA now
+			e.closeSession(s, ending{reason: "the answer to the rekey of the IKE SA cannot be used: " + err.Error()}, now)
+		}
 		return
 	}
 	if t.loses() {

@@ -13,10 +13,21 @@ import (
 type task interface {
 	// start builds the request, or returns nil if there is nothing left to do.
 	start(e *Engine, sa *ikeSA, now time.Time) *request
-	// done handles the response. err is set when it could not be parsed.
+	// done handles the response. err is set when it could not be parsed, or the
+	// request not be built.
 	done(e *Engine, sa *ikeSA, ps []message.Payload, err error, now time.Time)
-	// dropped says that no response will come: sa is closed.
+	// dropped says that no response will come: sa is closed. Where another IKE SA
+	// took its place, the task may go on there.
 	dropped(e *Engine, sa *ikeSA, now time.Time)
+}
+
+// again does t on the IKE SA that took the place of sa, if one did. The peer may
+// have got the request on sa, or not.
+func (e *Engine) again(sa *ikeSA, t task, now time.Time) {
+	s := sa.sess
+	if sa != s.cur && e.sessions[s.id] == s && s.state == sessionUp {
+		e.enqueue(s.cur, t, now)
+	}
 }
 
 // A request is what a task wants to say.
@@ -65,7 +76,7 @@ func (e *Engine) request(sa *ikeSA, t task, r *request, now time.Time) {
 	data, err := e.protect(sa, r.kind, sa.sendID, false, r.payloads)
 	if err != nil {
 		e.opt.Log.Error("ike: request not built", "session", sa.sess.label(), "exchange", r.kind.String(), "err", err)
-		t.dropped(e, sa, now)
+		t.done(e, sa, nil, err, now)
 		return
 	}
 	e.transmit(sa, &exchange{id: sa.sendID, kind: r.kind, task: t, data: data, retry: r.retry}, now)

@@ -2,6 +2,7 @@ package ike
 
 import (
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"slices"
 	"time"
@@ -280,7 +281,7 @@ func (e *Engine) end(s *session, why ending, now time.Time) {
 	s.wipe()
 	e.releaseLeases(s)
 	e.timers.set(&s.timer, time.Time{})
-	e.announceEnd(s, why)
+	e.announceEnd(s, why, now)
 	e.unlink(s, why, now)
 }
 
@@ -291,8 +292,13 @@ func (why ending) text() string {
 	return why.reason
 }
 
-func (e *Engine) announceEnd(s *session, why ending) {
-	e.opt.Log.Debug("ike: session ends", "session", s.label(), "id", uint64(s.id), "reason", why.text())
+func (e *Engine) announceEnd(s *session, why ending, now time.Time) {
+	args := []any{"session", s.label(), "id", uint64(s.id), "reason", why.text()}
+	if s.state == sessionHalfOpen {
+		e.strangers.line(now, slog.LevelDebug, "ike: session ends", args...)
+	} else {
+		e.opt.Log.Debug("ike: session ends", args...)
+	}
 	switch {
 	case why.silent:
 	case why.err != nil:

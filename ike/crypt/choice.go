@@ -32,6 +32,15 @@ type Choice struct {
 // ESN64 reports whether the SA counts its packets in 64 bits.
 func (c Choice) ESN64() bool { return c.ESN == message.ESNYes }
 
+// MinNonce is how long the nonces of an IKE SA that was agreed on must be.
+func (c Choice) MinNonce() int {
+	prf, err := NewPRF(c.PRF)
+	if err != nil {
+		return message.MaxNonce
+	}
+	return prf.minNonce()
+}
+
 // More lists the additional key exchanges in the order in which they take place.
 func (c Choice) More() []message.DHGroup {
 	var more []message.DHGroup

@@ -90,7 +90,7 @@ func (k Keys) Intermediate(in KeyInput) (Keys, error) { return k.Rekey(k.Choice(
 
 // expand cuts the SK_* from prf+(SKEYSEED, Ni | Nr | SPIi | SPIr).
 func expand(c Choice, prf PRF, seed Secret, in KeyInput) (Keys, error) {
-	if min(len(in.Ni), len(in.Nr)) < max(message.MinNonce, prf.Size()/2) {
+	if min(len(in.Ni), len(in.Nr)) < prf.minNonce() {
 		return Keys{}, fmt.Errorf("%w: %d and %d octets for %v", ErrNonce, len(in.Ni), len(in.Nr), c.PRF)
 	}
 	e, a, err := c.keySizes()

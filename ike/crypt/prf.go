@@ -35,6 +35,10 @@ func NewPRF(id message.PRFID) (PRF, error) {
 // Size is the length of an output, and of SK_d, SK_pi and SK_pr.
 func (p PRF) Size() int { return p.size }
 
+// minNonce is how long nonces must be: half the key, and at least 16 octets (RFC
+// 7296, Section 2.10).
+func (p PRF) minNonce() int { return max(message.MinNonce, p.size/2) }
+
 // Sum returns prf(key, data[0] | data[1] | ...).
 func (p PRF) Sum(key []byte, data ...[]byte) Secret {
 	m := hmac.New(p.hash, key)

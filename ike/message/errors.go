@@ -7,8 +7,8 @@ import (
 
 // How a message can be malformed, for errors.Is. ErrMajor is answered with
 // INVALID_MAJOR_VERSION and ErrCritical with UNSUPPORTED_CRITICAL_PAYLOAD (RFC
-// 7296, Section 2.5), the others with INVALID_SYNTAX, and that only in a
-// protected exchange (Section 3.10.1).
+// 7296, Section 2.5), the others with INVALID_SYNTAX in a protected
+// exchange (Section 3.10.1), and, a few times a second, to an IKE_SA_INIT request.
 var (
 	ErrShort    = errors.New("data ends early")
 	ErrLength   = errors.New("length field disagrees with the data")
@@ -23,6 +23,7 @@ var (
 	ErrRange    = errors.New("range ends before it starts")
 	ErrNested   = errors.New("encrypted payload inside an encrypted payload")
 	ErrTooLong  = errors.New("too long for its length field")
+	ErrTwice    = errors.New("payload comes twice")
 )
 
 // A ParseError says where in a message decoding stopped, and why.

@@ -49,6 +49,22 @@ func GetNotify(ps []Payload, kind NotifyType) *Notify {
 	return nil
 }
 
+// CheckOnce refuses payloads of a kind that a message has at most one of, when there
+// are more. What all others may mean would depend on which of them is looked at.
+func CheckOnce(ps []Payload) error {
+	var seen [256]bool
+	for _, p := range ps {
+		switch t := p.Type(); t {
+		case PayloadSA, PayloadKE, PayloadIDi, PayloadIDr, PayloadAuth, PayloadNonce, PayloadTSi, PayloadTSr, PayloadCP, PayloadEAP:
+			if seen[t] {
+				return &ParseError{Payload: t, Err: ErrTwice}
+			}
+			seen[t] = true
+		}
+	}
+	return nil
+}
+
 // Count returns how many payloads of type t there are.
 func Count(ps []Payload, t PayloadType) int {
 	n := 0
