@@ -72,7 +72,7 @@ func TestLoad(t *testing.T) {
 		"tun":             fmt.Sprint(c.Tun.Addresses) == "[10.200.0.1/32 fd00::1/128]",
 		"default socket":  c.Control.Socket == "/run/warren/alice.sock",
 		"default ports":   c.Listen.IKE == 500 && c.Listen.NATT == 4500,
-		"workers":         c.Limits.Workers == 0 && c.Offloads == Offloads{true, true, true, true},
+		"workers":         c.Limits.Workers == 0 && c.Offloads == allOffloads,
 		"default limits":  c.Limits.Depth == 8 && c.Limits.Flows == 1<<20 && c.Limits.QueueBytes == 256<<10,
 		"profile":         sg1.Profile.Name == "fast" && sg1.Profile.Suite().String() == "aes128gcm16-esn",
 		"default profile": sg2.Profile.Name == "default" && len(sg2.Profile.IKE) > 0,
@@ -107,8 +107,8 @@ func TestLoad(t *testing.T) {
 // TestOffloads reads the ways to write them.
 func TestOffloads(t *testing.T) {
 	for text, want := range map[string]Offloads{
-		"all": {true, true, true, true}, "none": {}, "[]": {}, "gso": {GSO: true},
-		"[tso, gro]": {TSO: true, GRO: true}, "[tso, uso, gso, gro]": {true, true, true, true},
+		"all": allOffloads, "none": {}, "[]": {}, "gso": {GSO: true},
+		"[tso, gro]": {TSO: true, GRO: true}, "[tso, uso, gso, gro]": {TSO: true, USO: true, GSO: true, GRO: true}, "io_uring": {Ring: true},
 	} {
 		c, err := Load(write(t, good+"offloads: "+text+"\nlimits: {workers: 3}\n"))
 		if err != nil {

@@ -34,7 +34,7 @@ func nodeKeys() []Key {
 		{"", "peers", "mapping", "", "by name: gateways and receivers"},
 		{"", "rules", "mapping", "", "what happens to which packet"},
 		{"", "accept", "list", "", "what this node answers as a gateway or receiver"},
-		{"", "offloads", "all, none, or a list of tso, uso, gso, gro", "all", "which helps of the kernel may be used where they are there: TCP and UDP super-packets on the TUN, runs of UDP datagrams sent and received at once"},
+		{"", "offloads", "all, none, or a list of tso, uso, gso, gro, io_uring", "all", "which helps of the kernel may be used where they are there: TCP and UDP super-packets on the TUN, runs of UDP datagrams sent and received at once, several packets read from the TUN at once"},
 		{"", "forwarding", "true or false", "false", "a gateway: let the kernel forward between its interfaces"},
 		{"", "liveness", "duration, 0 is off", "30s", "silence after which a peer is asked whether it is there"},
 		{"", "replay_window", "64 to 65536", "4096", "replay window in packets"},

@@ -6,18 +6,22 @@ type Offloads struct {
 	USO bool // UDP super-packets on the TUN; not without TSO
 	GSO bool // UDP_SEGMENT: runs of packets are sent at once
 	GRO bool // UDP_GRO: runs of packets are received at once
+
+	Ring bool // io_uring: several packets are read from the TUN at once
 }
+
+var allOffloads = Offloads{TSO: true, USO: true, GSO: true, GRO: true, Ring: true}
 
 // offloads reads the key of the same name: all, none, or a list.
 func (b *builder) offloads(top object) {
-	b.Offloads = Offloads{TSO: true, USO: true, GSO: true, GRO: true}
+	b.Offloads = allOffloads
 	v, ok := top.get("offloads")
 	if !ok {
 		return
 	}
 	b.Offloads = Offloads{}
 	items := v.items()
-	words := []string{"tso", "uso", "gso", "gro"}
+	words := []string{"tso", "uso", "gso", "gro", "io_uring"}
 	if len(items) == 1 {
 		words = append(words, "all", "none")
 	}
@@ -41,7 +45,9 @@ func (o *Offloads) add(word string) {
 		o.GSO = true
 	case "gro":
 		o.GRO = true
+	case "io_uring":
+		o.Ring = true
 	case "all":
-		*o = Offloads{TSO: true, USO: true, GSO: true, GRO: true}
+		*o = allOffloads
 	}
 }

@@ -36,7 +36,7 @@ type Dataplane struct {
 	Workers       int      `json:"workers"`        // threads, each with a queue of the TUN
 	WorkersWanted int      `json:"workers_wanted"` // by the configuration or the number of CPUs
 	Sockets       int      `json:"sockets"`        // that share the port for ESP in UDP
-	TunOffloads   []string `json:"tun_offloads"`   // in use: "tso", "uso"
+	TunOffloads   []string `json:"tun_offloads"`   // in use: "tso", "uso", "io_uring"
 	UDPGSO        bool     `json:"udp_gso"`
 	UDPGRO        bool     `json:"udp_gro"`
 	Cipher        string   `json:"cipher"` // what runs AES-GCM

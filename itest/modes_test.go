@@ -80,7 +80,7 @@ func (w *world) inMode(d *lab.Warren) {
 		want.Workers = got.WorkersWanted
 	}
 	if got.Workers != want.Workers || got.Sockets != want.Workers || got.UDPGSO != want.UDPGSO || got.UDPGRO != want.UDPGRO ||
-		slices.Contains(got.TunOffloads, "tso") != tso || slices.Contains(got.TunOffloads, "uso") != all {
+		slices.Contains(got.TunOffloads, "tso") != tso || slices.Contains(got.TunOffloads, "uso") != all || slices.Contains(got.TunOffloads, "io_uring") != all {
 		w.t.Errorf("%s moves packets by %+v, want mode %+v", d.Name, got, m)
 	}
 	if (len(got.Notes) == 0) != all {

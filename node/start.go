@@ -83,7 +83,7 @@ func (n *Node) openHost() (err error) {
 func (n *Node) openTUN() (err error) {
 	off := n.cfg.Offloads
 	n.dev, err = tun.Open(tun.Options{
-		Name: n.cfg.Tun.Name, MTU: tunMTU, Queues: n.workers(), NoTSO: !off.TSO, NoUSO: !off.USO,
+		Name: n.cfg.Tun.Name, MTU: tunMTU, Queues: n.workers(), NoTSO: !off.TSO, NoUSO: !off.USO, NoRing: !off.Ring,
 	})
 	if err != nil {
 		return err

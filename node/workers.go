@@ -32,6 +32,9 @@ func (n *Node) dataplane() control.Dataplane {
 	if tun.USO {
 		d.TunOffloads = append(d.TunOffloads, "uso")
 	}
+	if tun.Ring {
+		d.TunOffloads = append(d.TunOffloads, "io_uring")
+	}
 	return d
 }
 

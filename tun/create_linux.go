@@ -64,11 +64,11 @@ func createRaw(o Options, ctl *control) (*Native, error) {
 		d.Close()
 		return nil, fmt.Errorf("tun: set offloads of %s: %w", o.Name, err)
 	}
-	err = d.add(first, uso)
+	err = d.add(first, o, uso)
 	for err == nil && flags&unix.IFF_MULTI_QUEUE != 0 && len(d.queues) < o.Queues {
 		var f *os.File
 		if f, err = openQueue(o, flags, 0); err == nil {
-			err = d.add(f, uso)
+			err = d.add(f, o, uso)
 		}
 	}
 	if err != nil {
@@ -90,6 +90,12 @@ func (d *Native) noteRaw(o Options, uso bool) {
 	}
 	if len(d.queues) < o.Queues {
 		d.notes = append(d.notes, noteOneQueue)
+	}
+	switch {
+	case o.NoRing:
+		d.notes = append(d.notes, noteRingOff)
+	case !d.ringed():
+		d.notes = append(d.notes, noteNoRing)
 	}
 }
 

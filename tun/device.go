@@ -73,6 +73,7 @@ type Info struct {
 	VNet   bool // with virtio headers; else packet by packet
 	TSO    bool // TCP super-packets both ways
 	USO    bool // UDP super-packets both ways
+	Ring   bool // several packets are read at once (io_uring)
 
 	// Notes say why something above is not what it could be: what, and what to
 	// do about it.
@@ -92,4 +93,8 @@ type Options struct {
 	// offloads: every packet is read and written by itself, by one queue. NoUSO
 	// does that to UDP alone, as kernels before 6.2.
 	NoTSO, NoUSO bool
+
+	// NoRing reads each packet by a system call of its own, as where the kernel has
+	// no io_uring.
+	NoRing bool
 }

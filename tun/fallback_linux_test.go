@@ -28,7 +28,7 @@ func TestWriteRunFallback(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	q := newRawQueue(&Native{}, f, true)
+	q := newRawQueue(&Native{}, f, nil, true)
 	b := packet.NewBatch(6, 1500)
 	var want [][]byte
 	for i, p := range b {

@@ -44,15 +44,24 @@ func newNative(dev wgtun.Device, ctl *control, mtu int) *Native {
 }
 
 // add makes f, which was opened as blocking, a queue.
-func (d *Native) add(f *os.File, uso bool) error {
+func (d *Native) add(f *os.File, o Options, uso bool) error {
 	pf, err := poll.NewFile(f)
 	if err != nil {
 		f.Close()
 		return err
 	}
 	d.files = append(d.files, pf)
-	d.queues = append(d.queues, newRawQueue(d, pf, uso))
+	var ring *poll.Ring
+	if !o.NoRing {
+		ring, _ = poll.NewRing(maxAhead) // it is as well without: see Info
+	}
+	d.queues = append(d.queues, newRawQueue(d, pf, ring, uso))
 	return nil
+}
+
+// ringed reports whether every queue has a ring.
+func (d *Native) ringed() bool {
+	return !slices.ContainsFunc(d.queues, func(q Queue) bool { r, ok := q.(*rawQueue); return ok && !r.ringed.Load() })
 }
 
 // Queues is Device's.
@@ -73,14 +82,19 @@ func (d *Native) Info() Info {
 	if !info.VNet {
 		return info
 	}
-	info.TSO, info.USO = true, true
-	refused := false
+	info.TSO, info.USO, info.Ring = true, true, d.ringed()
+	refused, lost := false, false
 	for _, q := range d.queues {
-		tso, uso, gone := q.(*rawQueue).cuts()
+		q := q.(*rawQueue)
+		tso, uso, gone := q.cuts()
 		info.TSO, info.USO, refused = info.TSO && tso, info.USO && uso, refused || gone
+		lost = lost || q.lost.Load()
 	}
 	if refused {
 		info.Notes = append(info.Notes, noteRefused)
+	}
+	if lost {
+		info.Notes = append(info.Notes, noteNoRing)
 	}
 	return info
 }

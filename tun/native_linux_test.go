@@ -104,6 +104,7 @@ func TestContract(t *testing.T) {
 	t.Run("offloads", func(t *testing.T) { tuntest.Contract(t, openReal(tun.Options{})) })
 	t.Run("without TSO", func(t *testing.T) { tuntest.Contract(t, openReal(tun.Options{NoTSO: true})) })
 	t.Run("without USO", func(t *testing.T) { tuntest.Contract(t, openReal(tun.Options{NoUSO: true, Queues: 2})) })
+	t.Run("without io_uring", func(t *testing.T) { tuntest.Contract(t, openReal(tun.Options{NoRing: true})) })
 	t.Run("queues", func(t *testing.T) { tuntest.Contract(t, openReal(tun.Options{Queues: 3})) })
 }
 
@@ -114,9 +115,10 @@ func TestInfo(t *testing.T) {
 		want tun.Info
 		note string
 	}{
-		"all":         {tun.Options{}, tun.Info{Queues: 1, VNet: true, TSO: true, USO: true}, ""},
-		"queues":      {tun.Options{Queues: 3}, tun.Info{Queues: 3, VNet: true, TSO: true, USO: true}, ""},
-		"without USO": {tun.Options{Queues: 2, NoUSO: true}, tun.Info{Queues: 2, VNet: true, TSO: true}, "uso is off"},
+		"all":         {tun.Options{}, tun.Info{Queues: 1, VNet: true, TSO: true, USO: true, Ring: true}, ""},
+		"no io_uring": {tun.Options{NoRing: true}, tun.Info{Queues: 1, VNet: true, TSO: true, USO: true}, "io_uring is off"},
+		"queues":      {tun.Options{Queues: 3}, tun.Info{Queues: 3, VNet: true, TSO: true, USO: true, Ring: true}, ""},
+		"without USO": {tun.Options{Queues: 2, NoUSO: true}, tun.Info{Queues: 2, VNet: true, TSO: true, Ring: true}, "uso is off"},
 		"without TSO": {tun.Options{Queues: 3, NoTSO: true}, tun.Info{Queues: 1}, "one worker"},
 	} {
 		t.Run(name, func(t *testing.T) {

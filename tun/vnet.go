@@ -10,9 +10,11 @@ import (
 // every packet of a device that has it: flags, GSO type, and in the host's byte
 // order the lengths of the headers and of a segment, and where the checksum
 // starts and belongs.
-type vnet [10]byte
+type vnet [vnetLen]byte
 
 const (
+	vnetLen = 10
+
 	needsCSUM = 1 // VIRTIO_NET_HDR_F_NEEDS_CSUM
 
 	gsoNone  = 0

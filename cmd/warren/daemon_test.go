@@ -83,7 +83,7 @@ func layer(n int, peer, mode, state string) control.Layer {
 
 const tree = `alice  warren 0.1.0, up 1h1m1s
 warren0  10.200.0.1/32
-2 workers  tso, no uso, no gso, gro  Go standard library
+2 workers  tso, no uso, no io_uring, no gso, gro  Go standard library
   slower than it could be: tun: no USO: take a newer one
 
 web  up  mtu 1246

@@ -107,6 +107,7 @@ func (a *app) printDataplane(d control.Dataplane) {
 	}
 	has("tso", slices.Contains(d.TunOffloads, "tso"))
 	has("uso", slices.Contains(d.TunOffloads, "uso"))
+	has("io_uring", slices.Contains(d.TunOffloads, "io_uring"))
 	has("gso", d.UDPGSO)
 	has("gro", d.UDPGRO)
 	a.printf("%s  %s  %s\n", plural(d.Workers, "worker", "workers"), list(off), d.Cipher)
