@@ -3,6 +3,7 @@ package esp
 import (
 	"fmt"
 	"math"
+	"math/bits"
 	"sync/atomic"
 )
 
@@ -160,29 +161,31 @@ func (w *Window) CommitRun(seqs []uint64, which uint64) (fresh uint64) {
 
 // A group is numbers of one block, none twice.
 type group struct {
-	end         int    // where it ends in the run
-	which       uint64 // its numbers, as bits of the run
-	marks       uint64 // as bits of the block
-	first, last uint64 // the lowest and the highest
+	end   int    // where it ends in the run
+	which uint64 // its numbers, as bits of the run
+	block uint64
+	marks uint64 // its numbers, as bits of the block
 }
+
+// first and last are the lowest and the highest number.
+func (g *group) first() uint64 { return g.block*blockLen + uint64(bits.TrailingZeros64(g.marks)) }
+func (g *group) last() uint64  { return g.block*blockLen + uint64(bits.Len64(g.marks)) - 1 }
 
 // group returns the numbers from the i-th on that are of its block. What is not
 // to be committed is skipped, and a number that comes again ends the group.
 func (w *Window) group(seqs []uint64, which uint64, i int) group {
 	g := group{end: i}
 	for ; g.end < len(seqs); g.end++ {
-		seq := seqs[g.end]
 		if which>>g.end&1 == 0 {
 			continue
 		}
-		bit := uint64(1) << (seq % blockLen)
-		switch {
-		case g.marks == 0:
-			g.first, g.last = seq, seq
-		case seq/blockLen != g.first/blockLen || g.marks&bit != 0:
+		block, bit := seqs[g.end]/blockLen, uint64(1)<<(seqs[g.end]%blockLen)
+		if g.marks == 0 {
+			g.block = block
+		}
+		if block != g.block || g.marks&bit != 0 {
 			return g
 		}
-		g.first, g.last = min(g.first, seq), max(g.last, seq)
 		g.which |= 1 << g.end
 		g.marks |= bit
 	}
@@ -191,13 +194,14 @@ func (w *Window) group(seqs []uint64, which uint64, i int) group {
 
 // markAll commits all numbers of g, or none where one of them is not new.
 func (w *Window) markAll(g *group) bool {
-	if g.first == 0 || g.last == math.MaxUint64 {
+	first, last := g.first(), g.last()
+	if first == 0 || last == math.MaxUint64 {
 		return false
 	}
-	w.raise(g.last)
-	word, turn, _ := w.place(g.last)
+	w.raise(last)
+	word, turn, _ := w.place(last)
 	old := word.Load() // see Commit: read before the top is looked at
-	if !w.reaches(g.first) {
+	if !w.reaches(first) {
 		return false
 	}
 	marked := turn<<blockLen | g.marks
