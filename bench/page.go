@@ -26,7 +26,7 @@ const pageHow = `## How to read it
   further host on the same cores, opens one layer, writes what is in it to its TUN device and has the kernel forward it: much of what
   that costs is that host.
 * warren and strongSwan use AES-128-GCM with a 16-byte tag, by configuration; warren's default would be AES-256. wireguard-go knows
-  ChaCha20-Poly1305 only.
+  ChaCha20-Poly1305 only. AES-GCM is Go's standard library's but where the table says libipsec-mb (` + "`make build-ipsecmb`" + `).
 `
 
 // Markdown is the result as a page that shows the plot and names its source.

@@ -46,7 +46,7 @@ func (r *Result) cell(ctx context.Context, s System, number int, tools Tools) Ro
 }
 
 func (r *Result) try(ctx context.Context, s System, round *Round, tools Tools) (err error) {
-	l, err := lab.New(lab.Options{Warren: tools.Warren})
+	l, err := lab.New(lab.Options{Warren: tools.warren(s)})
 	if err != nil {
 		return err
 	}

@@ -18,14 +18,24 @@ type System struct {
 	// start brings it up in a lab of its own and returns when packets pass.
 	start func(ctx context.Context, l *lab.Lab, tools Tools) (*path, error)
 
-	setup  string
-	layers int
+	setup   string
+	layers  int
+	ipsecmb bool // with the warren that has its ciphers from libipsec-mb
 }
 
 // Tools are the programs that systems run.
 type Tools struct {
 	Warren    string
+	IPsecMB   string // warren with libipsec-mb
 	WireGuard string
+}
+
+// warren is the one that s runs.
+func (t Tools) warren(s System) string {
+	if s.ipsecmb {
+		return t.IPsecMB
+	}
+	return t.Warren
 }
 
 // A path is a system that runs: traffic goes from one node to an address of
@@ -55,29 +65,41 @@ const (
 	gateways   = 3 // of its chain
 )
 
+const twoHosts = "two hosts on one veth"
+
 // Systems lists all systems in the order of the table.
 func Systems() []System {
-	const twoHosts = "two hosts on one veth"
 	all := []System{
 		{Name: "veth", Title: "raw veth", start: startVeth, setup: "no tunnel: " + twoHosts},
 		{Name: Baseline, Title: "wireguard-go", start: startWireGuard, setup: twoHosts, layers: 1},
 		{Name: "strongswan", Title: "strongSwan kernel-libipsec", start: startStrongSwan, setup: twoHosts, layers: 1},
 	}
-	for n := 0; n <= maxTunnels; n++ {
-		s := System{Name: fmt.Sprintf("warren-%d", n), Title: fmt.Sprintf("warren, %d tunnels", n), layers: n,
-			setup: fmt.Sprintf("%s, which both do all %d layers in one pass", twoHosts, n)}
-		switch n {
-		case 0:
-			s.Title, s.setup = "warren, transport mode", twoHosts
-		case 1:
-			s.Title, s.setup = "warren, 1 tunnel", twoHosts
-		}
-		s.start = func(ctx context.Context, l *lab.Lab, _ Tools) (*path, error) { return startTunnels(ctx, l, n) }
-		all = append(all, s)
+	for n := range maxTunnels + 1 {
+		all = append(all, tunnels(n))
 	}
-	return append(all, System{Name: "warren-chain", Title: fmt.Sprintf("warren, chain of %d gateways", gateways), layers: gateways,
+	all = append(all, System{Name: "warren-chain", Title: fmt.Sprintf("warren, chain of %d gateways", gateways), layers: gateways,
 		setup: fmt.Sprintf("the sender and %d gateways, each a host and a daemon of its own that does one layer and forwards", gateways),
 		start: func(ctx context.Context, l *lab.Lab, _ Tools) (*path, error) { return startGateways(ctx, l, gateways) }})
+	for _, n := range []int{1, 3} {
+		s := tunnels(n)
+		s.Name, s.Title, s.ipsecmb = s.Name+"-ipsecmb", s.Title+", libipsec-mb", true
+		all = append(all, s)
+	}
+	return all
+}
+
+// tunnels is warren with n tunnels between two hosts.
+func tunnels(n int) System {
+	s := System{Name: fmt.Sprintf("warren-%d", n), Title: fmt.Sprintf("warren, %d tunnels", n), layers: n,
+		setup: fmt.Sprintf("%s, which both do all %d layers in one pass", twoHosts, n)}
+	switch n {
+	case 0:
+		s.Title, s.setup = "warren, transport mode", twoHosts
+	case 1:
+		s.Title, s.setup = "warren, 1 tunnel", twoHosts
+	}
+	s.start = func(ctx context.Context, l *lab.Lab, _ Tools) (*path, error) { return startTunnels(ctx, l, n) }
+	return s
 }
 
 // Pick finds systems by name, in the order of the table; no names mean all.

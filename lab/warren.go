@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -115,9 +116,10 @@ func (w *Warren) WaitAccepted(ctx context.Context, count int, within time.Durati
 }
 
 // Build builds the warren binary into dir, from the module that the working
-// directory is in, and returns its path.
-func Build(ctx context.Context, dir string) (string, error) {
-	c := exec.CommandContext(ctx, "go", "build", "-o", dir+"/", "warren/cmd/warren")
+// directory is in, and returns its path. Flags are go build's.
+func Build(ctx context.Context, dir string, flags ...string) (string, error) {
+	args := slices.Concat([]string{"build", "-o", dir + "/"}, flags, []string{"warren/cmd/warren"})
+	c := exec.CommandContext(ctx, "go", args...)
 	if out, err := c.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("lab: go build: %w\n%s", err, strings.TrimSpace(string(out)))
 	}
