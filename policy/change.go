@@ -1,7 +1,5 @@
 package policy
 
-import "maps"
-
 // InsertTransport is t with r before the transport rule at place at, or behind
 // them all.
 func (t *Tables) InsertTransport(at int, r TransportRule) *Tables {
@@ -49,11 +47,10 @@ func (t *Tables) ReplaceTunnel(at int, r TunnelRule) *Tables {
 // withGateway is a copy of t that knows a class for via.
 func (t *Tables) withGateway(via string) *Tables {
 	c := *t
-	if _, known := t.gateways[via]; !known {
-		c.gateways = maps.Clone(t.gateways)
-		addGateway(c.gateways, via)
+	if _, known := t.gateways.classes[via]; !known {
+		c.gateways = t.gateways.with(via)
 		tunnel := *t.tunnel
-		tunnel.kind = tunnelKind(c.gateways)
+		tunnel.kind = c.gateways.kind()
 		c.tunnel = &tunnel
 	}
 	return &c

@@ -59,15 +59,10 @@ func tunnels(rules []TransportRule) []TunnelRule {
 func TestGeneratedRules(t *testing.T) {
 	for _, n := range []int{0, 1, leafSize, leafSize + 1, 100, 3000} {
 		g := newGenerator(uint64(n), n)
-		rules := g.transports(n)
+		rules, flows := g.make(n, 400)
 		l := linear{rules, tunnels(rules)}
 		tables := NewTables(l.transport, l.tunnel, Discard)
-		for i := range 1000 {
-			m := &Match{}
-			if n > 0 {
-				m = &rules[i%n].Match
-			}
-			f := g.flow(m)
+		for i, f := range flows {
 			if i%50 == 0 {
 				f.Src = netip.IPv6Loopback() // as it is when a gateway is of the other family
 			}
@@ -145,7 +140,7 @@ func TestRulesComeAndGo(t *testing.T) {
 	for n := len(rules); n > 0; n-- {
 		tables = tables.RemoveTransport(g.IntN(n))
 	}
-	if tables.transport.root != nil || len(tables.transport.free) != len(rules) {
+	if tables.transport.index.pairs.used != 0 || len(tables.transport.free) != len(rules) {
 		t.Errorf("left: %+v", tables.transport)
 	}
 }
@@ -156,7 +151,9 @@ func FuzzIndex(f *testing.F) {
 	f.Add(uint64(2), uint16(5), []byte{}, make([]byte, 16), uint8(1), uint16(0), uint16(0))
 	f.Fuzz(func(t *testing.T, seed uint64, n uint16, src, dst []byte, proto uint8, sport, dport uint16) {
 		g := newGenerator(seed, 0) // few networks
-		l := linear{transport: g.transports(int(n % 500))}
+		var l linear
+		var flows []packet.Flow
+		l.transport, flows = g.make(int(n%500), 40)
 		l.tunnel = tunnels(l.transport)
 		tables := NewTables(l.transport, l.tunnel, Discard)
 		for i := range len(l.transport) / 20 {
@@ -168,17 +165,16 @@ func FuzzIndex(f *testing.F) {
 		s, _ := netip.AddrFromSlice(src)
 		d, _ := netip.AddrFromSlice(dst)
 		l.check(t, tables, packet.Flow{Src: s, Dst: d, Proto: proto, SrcPort: sport, DstPort: dport})
-		for i := range l.transport {
-			l.check(t, tables, g.flow(&l.transport[i].Match))
+		for _, f := range flows {
+			l.check(t, tables, f)
 		}
 	})
 }
 
 func TestIndexedLookUpsAllocateNothing(t *testing.T) {
 	g := newGenerator(3, 2000)
-	rules := g.transports(2000)
+	rules, flows := g.make(2000, 100)
 	tables := NewTables(rules, tunnels(rules), Discard)
-	flows := g.flows(rules, 100)
 	skipped := string(rune('a' + rand.IntN(2)))
 	skip := func(via string) bool { return via == skipped }
 	if n := testing.AllocsPerRun(10, func() {
@@ -207,7 +203,7 @@ func TestMemoryPerRule(t *testing.T) {
 	before := heap()
 	table := newTable(rules, kind[TransportRule]{matchOfTransport, classOfTransport})
 	copied := heap()
-	table.root = nil
+	table.index = nil
 	without := heap()
 	t.Logf("%d bytes per rule in the index, %d for the rule and its place", (copied-without)/n, (without-before)/n)
 	runtime.KeepAlive(rules)

@@ -8,25 +8,29 @@ import (
 // leafSize is how many boxes are scanned rather than divided further.
 const leafSize = 16
 
-// A node of the index holds boxes that have their key in the parent's field in
-// common. It is immutable: a change returns a copy that shares what it can.
+// A node holds boxes, as a leaf or by a fork. What it refers to is immutable: a
+// change returns a node that shares what it can.
 type node struct {
-	key   key
+	hash  uint32 // of its key, among its siblings
 	first uint32 // the first rule of all boxes beneath
 	boxes []box  // of a leaf, in the rules' order
 	*fork        // else
 }
 
-// A fork divides boxes by one field. A box is in one branch only, so a flow
-// may have to look into several: one for each length of prefix.
+// A fork divides boxes by the hashes of one field's keys. A box is in one branch
+// only, so a flow may have to look into several: one for each length of prefix.
 type fork struct {
+	branches nodes
+	lengths  [numFamilies]lengthSet // of the keys; those that left may remain
+	any      node                   // boxes that do not ask for the field
 	field    field
-	any      *node // boxes that do not ask for the field
-	branches slots
 
-	// A packet without ports asks here, not in the branches: the first box of
-	// each class. Only where the field is fieldDstPort, and in the rules' order.
+	// A packet without ports asks here, not in the branches: the boxes that are
+	// first among those that differ in class and ports only. Where the field has
+	// ports, and in the rules' order.
 	heads []box
+
+	like box // has the hashes of all boxes beneath in the fields before
 }
 
 // ranks is the place of each rule, by its number.
@@ -36,123 +40,158 @@ func (r ranks) compare(a, b uint32) int { return cmp.Compare(r[a], r[b]) }
 
 func (r ranks) compareBoxes(a, b box) int { return r.compare(a.rule, b.rule) }
 
-// newNode indexes boxes, which are in order. It keeps none of them.
-func newNode(k key, boxes []box, f field) *node {
-	if len(boxes) == 1 {
-		// Most nodes are so: one allocation and fewer cache misses.
-		one := &struct {
-			node
-			box [1]box
-		}{box: [1]box{boxes[0]}}
-		one.node = node{key: k, first: boxes[0].rule, boxes: one.box[:]}
-		return &one.node
+// empty reports whether n, which may be nil, holds nothing.
+func (n *node) empty() bool { return n == nil || n.boxes == nil && n.fork == nil }
+
+// leaf keeps boxes, which are in order.
+func leaf(hash uint32, boxes []box) node {
+	if len(boxes) == 0 {
+		return node{}
 	}
-	n := &node{key: k, first: boxes[0].rule}
+	return node{hash: hash, first: boxes[0].rule, boxes: boxes}
+}
+
+// newNode indexes boxes, which are in order and have the same hashes in the fields
+// before f. It keeps none of them.
+func newNode(hash uint32, boxes []box, f field) node {
+	for f < numFields && agree(boxes, f) {
+		f++
+	}
 	if len(boxes) <= leafSize || f == numFields {
-		n.boxes = slices.Clone(boxes)
-		return n
+		return leaf(hash, slices.Clone(boxes))
 	}
-	n.fork = &fork{field: f}
-	groups := make(map[key][]box)
-	for i := range boxes {
-		k := boxes[i].key(f)
-		groups[k] = append(groups[k], boxes[i])
+	n := newFork(hash, f, &boxes[0])
+	groups := make(map[uint32][]box)
+	for _, b := range boxes {
+		h := b.hash(f)
+		groups[h] = append(groups[h], b)
+		n.note(&b)
 	}
-	for k, group := range groups {
-		n.put(newNode(k, group, f+1))
+	for h, group := range groups {
+		n.put(h, newNode(h, group, f+1))
 	}
-	if f == fieldDstPort {
-		n.heads = heads(boxes)
-	}
+	n.setHeads(boxes)
 	return n
 }
 
-// heads are the boxes of list, which is in order, that are first of their class.
-func heads(list []box) []box {
-	var out []box
-	seen := make(map[uint32]bool)
-	for i := range list {
-		if c := list[i].class; !seen[c] {
-			seen[c] = true
-			out = append(out, list[i])
+func newFork(hash uint32, f field, like *box) node {
+	return node{hash: hash, first: like.rule, fork: &fork{field: f, like: *like}}
+}
+
+func agree(boxes []box, f field) bool {
+	h := boxes[0].hash(f)
+	return !slices.ContainsFunc(boxes, func(b box) bool { return b.hash(f) != h })
+}
+
+// setHeads makes heads from list, which is in order and has all boxes that may be
+// among them.
+func (f *fork) setHeads(list []box) {
+	if f.field < fieldService {
+		return
+	}
+	f.heads = nil
+	seen := make(map[box]bool)
+	for _, b := range list {
+		like := b
+		like.rule, like.dport, like.sport = 0, Ports{}, Ports{}
+		if !seen[like] {
+			seen[like] = true
+			f.heads = append(f.heads, b)
 		}
 	}
-	return out
 }
 
-// put makes child the branch for its key.
-func (f *fork) put(child *node) {
-	if child.key == (key{}) {
-		f.any = child
-		return
+// branch is the node of h, if there is one.
+func (f *fork) branch(h uint32) *node {
+	if h == 0 {
+		return &f.any
 	}
-	f.branches.put(child)
+	return f.branches.get(h)
 }
 
-// branch is the node for exactly the key k.
-func (f *fork) branch(k key) *node {
-	if k == (key{}) {
-		return f.any
+// note has look-ups ask for keys as long as that of b.
+func (f *fork) note(b *box) {
+	if k := b.key(f.field); k.length != (length{}) {
+		f.lengths[k.index()].add(k.bits())
 	}
-	return f.branches.get(&k)
 }
 
-// drop removes the branch for k.
-func (f *fork) drop(k key) {
-	if k == (key{}) {
-		f.any = nil
-		return
+// put makes n the branch of h. An empty n takes it away.
+func (f *fork) put(h uint32, n node) {
+	switch {
+	case h == 0:
+		f.any = n
+	case n.empty():
+		f.branches.drop(h)
+	default:
+		f.branches.put(n)
 	}
-	f.branches.drop(k)
 }
 
-// cloneFor copies what changes with the branch for k.
-func (f *fork) cloneFor(k key) *fork {
-	c := *f
-	if k != (key{}) {
-		c.branches = f.branches.cloneFor(&k)
+// cloneFor is n for a change of the branch of h.
+func (n *node) cloneFor(h uint32) node {
+	c, f := *n, *n.fork
+	if h != 0 {
+		f.branches = f.branches.cloneFor(h)
 	}
-	return &c
-}
-
-// with is n with one more box. A nil n is empty. at is the field by which n
-// divides or would.
-func (n *node) with(k key, b box, r ranks, at field) *node {
-	if n == nil {
-		return newNode(k, []box{b}, at)
-	}
-	if n.fork == nil {
-		i, _ := slices.BinarySearchFunc(n.boxes, b, r.compareBoxes)
-		return newNode(k, slices.Insert(slices.Clone(n.boxes), i, b), at)
-	}
-	child := b.key(at)
-	c := &node{key: k, first: n.first, fork: n.cloneFor(child)}
-	if r[b.rule] < r[c.first] {
-		c.first = b.rule
-	}
-	c.put(n.branch(child).with(child, b, r, at+1))
-	if at == fieldDstPort {
-		i, _ := slices.BinarySearchFunc(n.heads, b, r.compareBoxes)
-		c.heads = heads(slices.Insert(slices.Clone(n.heads), i, b))
-	}
+	c.fork = &f
 	return c
 }
 
-// without is n without a box, nil if it was the last.
-func (n *node) without(b box, r ranks) *node {
-	if n.fork == nil {
-		rest := slices.DeleteFunc(slices.Clone(n.boxes), func(o box) bool { return o == b })
-		if len(rest) == 0 {
-			return nil
-		}
-		return &node{key: n.key, first: rest[0].rule, boxes: rest}
+// with is n with one more box, under a hash. n may be nil.
+func (n *node) with(hash uint32, b box, r ranks) node {
+	if n.empty() {
+		return leaf(hash, []box{b})
 	}
-	k := b.key(n.field)
-	c := &node{key: n.key, first: n.first, fork: n.cloneFor(k)}
-	if child := n.branch(k).without(b, r); child != nil {
-		c.put(child)
-	} else if c.drop(k); c.any == nil && c.branches.used == 0 {
-		return nil
+	if n.fork == nil {
+		return newNode(hash, insert(n.boxes, b, r), 0)
+	}
+	c := n.forkFor(&b)
+	h := b.hash(c.field)
+	c.note(&b)
+	c.put(h, c.branch(h).with(h, b, r))
+	if r[b.rule] < r[c.first] {
+		c.first = b.rule
+	}
+	c.setHeads(insert(c.heads, b, r))
+	return c
+}
+
+// forkFor is a copy of n, or a fork above it by the first field in which b has
+// another hash than the boxes beneath.
+func (n *node) forkFor(b *box) node {
+	for f := range n.field {
+		if h := n.like.hash(f); h != b.hash(f) {
+			c, below := newFork(n.hash, f, &n.like), *n
+			below.hash = h
+			c.first = n.first
+			for _, b := range n.all(nil) {
+				c.note(&b)
+			}
+			c.put(h, below)
+			c.setHeads(n.heads)
+			return c
+		}
+	}
+	return n.cloneFor(b.hash(n.field))
+}
+
+// insert is list with b, in order.
+func insert(list []box, b box, r ranks) []box {
+	i, _ := slices.BinarySearchFunc(list, b, r.compareBoxes)
+	return slices.Insert(slices.Clone(list), i, b)
+}
+
+// without is n without a box, empty if it was the last.
+func (n *node) without(b box, r ranks) node {
+	if n.fork == nil {
+		return leaf(n.hash, slices.DeleteFunc(slices.Clone(n.boxes), func(o box) bool { return o == b }))
+	}
+	h := b.hash(n.field)
+	c := n.cloneFor(h)
+	c.put(h, n.branch(h).without(b, r))
+	if c.any.empty() && c.branches.used == 0 {
+		return node{}
 	}
 	if n.first == b.rule {
 		c.first = c.firstOf(r)
@@ -160,7 +199,7 @@ func (n *node) without(b box, r ranks) *node {
 	if slices.Contains(n.heads, b) {
 		all := c.all(nil)
 		slices.SortFunc(all, r.compareBoxes)
-		c.heads = heads(all)
+		c.setHeads(all)
 	}
 	return c
 }
@@ -178,10 +217,9 @@ func (f *fork) firstOf(r ranks) uint32 {
 
 // each yields every branch.
 func (f *fork) each(yield func(*node) bool) {
-	if f.any != nil && !yield(f.any) {
-		return
+	if f.any.empty() || yield(&f.any) {
+		f.branches.each(yield)
 	}
-	f.branches.each(yield)
 }
 
 // all appends the boxes of n, in no order.

@@ -17,8 +17,8 @@ type table[R any] struct {
 	numbers []uint32             // of each rule, by place
 	ranks   ranks                // the inverse
 	free    []uint32             // numbers that are not in use
-	root    *node                // nil: no boxes
-	loose   []uint32             // numbers, in order, of rules that are not in the index
+	index   *index
+	loose   []uint32 // numbers, in order, of rules that are not in the index
 	kind    kind[R]
 }
 
@@ -43,9 +43,7 @@ func newTable[R any](rules []R, k kind[R]) *table[R] {
 		}
 		all = append(all, boxes...)
 	}
-	if len(all) > 0 {
-		t.root = newNode(key{}, all, 0)
-	}
+	t.index = newIndex(all)
 	return t
 }
 
@@ -80,18 +78,16 @@ func (t *table[R]) rule(rank uint32) (*R, bool) {
 }
 
 // find is the place of the first rule that matches f and is accepted.
-func (t *table[R]) find(f *packet.Flow, accept func(number uint32) bool) (rank uint32) {
+func (t *table[R]) find(f *packet.Flow, accept acceptor) (rank uint32) {
 	q := newQuery(f, t.ranks, accept)
-	if t.root != nil {
-		q.node(t.root)
-	}
+	q.index(t.index)
 	for _, n := range t.loose {
 		rank := t.ranks[n]
 		if rank >= q.best {
 			break
 		}
 		m := t.kind.match(t.rules[n])
-		if (m.Matches(*f) || f.Frag && m.matchesButPorts(*f)) && (accept == nil || accept(n)) {
+		if (m.Matches(*f) || f.Frag && m.matchesButPorts(*f)) && (accept == nil || accept(t.kind.class(t.rules[n]), rank)) {
 			return rank
 		}
 	}
@@ -157,7 +153,7 @@ func (t *table[R]) add(number uint32) {
 		t.loose = slices.Insert(slices.Clone(t.loose), i, number)
 	}
 	for _, b := range boxes {
-		t.root = t.root.with(key{}, b, t.ranks, 0)
+		t.index = t.index.with(b, t.ranks)
 	}
 }
 
@@ -168,6 +164,6 @@ func (t *table[R]) subtract(number uint32) {
 		t.loose = slices.DeleteFunc(slices.Clone(t.loose), func(n uint32) bool { return n == number })
 	}
 	for _, b := range boxes {
-		t.root = t.root.without(b, t.ranks)
+		t.index = t.index.without(b, t.ranks)
 	}
 }

@@ -8,28 +8,23 @@ import "warren/packet"
 type Tables struct {
 	transport *table[TransportRule]
 	tunnel    *table[TunnelRule]
-	gateways  map[string]uint32 // classes of tunnel rules
+	gateways  gateways
 	def       Action
 }
 
 // NewTables copies the rules. def, Bypass or Discard, is for flows that no
 // transport rule matches.
 func NewTables(transport []TransportRule, tunnel []TunnelRule, def Action) *Tables {
-	gateways := make(map[string]uint32)
+	vias := make([]string, len(tunnel))
 	for i := range tunnel {
-		addGateway(gateways, tunnel[i].Via)
+		vias[i] = tunnel[i].Via
 	}
+	g := gateways{}.with(vias...)
 	return &Tables{
 		transport: newTable(transport, kind[TransportRule]{matchOfTransport, classOfTransport}),
-		tunnel:    newTable(tunnel, tunnelKind(gateways)),
-		gateways:  gateways,
+		tunnel:    newTable(tunnel, g.kind()),
+		gateways:  g,
 		def:       def,
-	}
-}
-
-func addGateway(m map[string]uint32, via string) {
-	if _, known := m[via]; !known {
-		m[via] = uint32(len(m))
 	}
 }
 
@@ -43,13 +38,8 @@ func classOfTransport(r *TransportRule) uint32 {
 	return uint32(r.Action) << 1
 }
 
-// tunnelKind tells rules apart by what Tunnel may skip.
-func tunnelKind(gateways map[string]uint32) kind[TunnelRule] {
-	return kind[TunnelRule]{
-		match: func(r *TunnelRule) *Match { return &r.Match },
-		class: func(r *TunnelRule) uint32 { return gateways[r.Via] },
-	}
-}
+// classAction is the inverse.
+func classAction(class uint32) (a Action, ports bool) { return Action(class >> 1), class&1 != 0 }
 
 // Default is the verdict on flows that no transport rule matches.
 func (t *Tables) Default() Action { return t.def }
@@ -76,15 +66,20 @@ func (t *Tables) Transport(f packet.Flow) (*TransportRule, bool) {
 // first that is plain. A rule that bypasses some ports never does, or
 // non-initial fragments would be the way around policy (RFC 4301, Section 7).
 func (t *Tables) fragment(f *packet.Flow) uint32 {
-	first := func(accept func(*TransportRule) bool) uint32 {
-		return t.transport.find(f, func(number uint32) bool { return accept(t.transport.rules[number]) })
+	plain := uint32(none)
+	first := t.transport.find(f, func(class, rank uint32) bool {
+		a, ports := classAction(class)
+		if ports && a == Plain {
+			plain = min(plain, rank)
+		}
+		return !ports || a == Protect || a == Discard
+	})
+	if first != none {
+		if a := t.transport.rules[t.transport.numbers[first]].Action; a == Protect || a == Discard {
+			return first
+		}
 	}
-	whole := first(func(r *TransportRule) bool { return !r.Match.hasPorts() })
-	strict := first(func(r *TransportRule) bool { return r.Action == Protect || r.Action == Discard })
-	if strict != none && strict <= whole {
-		return strict
-	}
-	return min(whole, first(func(r *TransportRule) bool { return r.Action == Plain }))
+	return min(first, plain)
 }
 
 // Tunnel is the first tunnel rule that matches f and whose gateway is not
@@ -95,5 +90,5 @@ func (t *Tables) Tunnel(f packet.Flow, skip func(via string) bool) (*TunnelRule,
 	if skip == nil {
 		return t.tunnel.rule(t.tunnel.find(&f, nil))
 	}
-	return t.tunnel.rule(t.tunnel.find(&f, func(number uint32) bool { return !skip(t.tunnel.rules[number].Via) }))
+	return t.tunnel.rule(t.tunnel.find(&f, func(class, _ uint32) bool { return !skip(t.gateways.names[class]) }))
 }

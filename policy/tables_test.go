@@ -108,6 +108,24 @@ func TestTunnelSkips(t *testing.T) {
 	}
 }
 
+// TestChangesBranch: two changes of the same tables know nothing of each other.
+func TestChangesBranch(t *testing.T) {
+	base := NewTables(nil, nil, Discard)
+	for _, via := range []string{"a", "b", "c"} { // memory is left behind the third
+		base = base.InsertTunnel(0, TunnelRule{Match: Match{Dst: prefixes("192.0.2.0/24")}, Via: via})
+	}
+	var branches []*Tables
+	for _, via := range []string{"x", "y"} {
+		branches = append(branches, base.InsertTunnel(0, TunnelRule{Via: via}))
+	}
+	notX := func(via string) bool { return via == "x" }
+	for i, want := range []bool{false, true} {
+		if _, ok := branches[i].Tunnel(flow("10.0.0.1", 6, 1), notX); ok != want {
+			t.Errorf("branch %d: found is %t, want %t", i, ok, want)
+		}
+	}
+}
+
 func drawMatch(t *rapid.T, name string) Match {
 	pick := func(what string, from ...string) []netip.Prefix {
 		return prefixes(rapid.SliceOfNDistinct(rapid.SampledFrom(from), 0, 2, rapid.ID).Draw(t, name+what)...)
