@@ -15,22 +15,26 @@ import (
 type Config struct {
 	Path string // of the file, as it was given
 
-	Node         string // the node's name
-	Tun          Tun
-	Listen       Listen
-	Control      Control
-	Limits       Limits
-	Offloads     Offloads
-	Retransmit   Retransmit
-	Retry        Retry
-	Identities   []*Identity // in the order of the file
-	Profiles     []*Profile  // the same, without the built-in one
-	Peers        []*Peer
-	Transport    []policy.TransportRule
-	Tunnel       []policy.TunnelRule
-	Default      policy.Action // Bypass or Discard
-	Accept       []*Accept
-	Forwarding   bool
+	Node       string // the node's name
+	Tun        Tun
+	Listen     Listen
+	Control    Control
+	Limits     Limits
+	Offloads   Offloads
+	Retransmit Retransmit
+	Retry      Retry
+	Identities []*Identity // in the order of the file
+	Profiles   []*Profile  // the same, without the built-in one
+	Peers      []*Peer
+	Transport  []policy.TransportRule
+	Tunnel     []policy.TunnelRule
+	Default    policy.Action // Bypass or Discard
+	Accept     []*Accept
+	Forwarding bool
+
+	// AllowKeyExport lets whoever may use the control socket have the keys of SAs.
+	AllowKeyExport bool
+
 	Liveness     time.Duration // where peer and accept entry say nothing; 0 is off
 	ReplayWindow int           // the same
 

@@ -36,6 +36,7 @@ func nodeKeys() []Key {
 		{"", "accept", "list", "", "what this node answers as a gateway or receiver"},
 		{"", "offloads", "all, none, or a list of tso, uso, gso, gro, io_uring", "all", "which helps of the kernel may be used where they are there: TCP and UDP super-packets on the TUN, runs of UDP datagrams sent and received at once, several packets read from the TUN at once"},
 		{"", "forwarding", "true or false", "false", "a gateway: let the kernel forward between its interfaces"},
+		{"", "allow_key_export", "true or false", "false", "for debugging only: let whoever may use the control socket have the keys of SAs (`warren show keys`), and core dumps hold them"},
 		{"", "liveness", "duration, 0 is off", "30s", "silence after which a peer is asked whether it is there"},
 		{"", "replay_window", "64 to 65536", "4096", "replay window in packets"},
 

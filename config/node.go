@@ -195,6 +195,11 @@ func (b *builder) timers(top object) {
 	top.durationInto("liveness", &b.Liveness, 100*time.Millisecond, true)
 	top.intInto("replay_window", &b.ReplayWindow, 64, 65536)
 	top.booleanInto("forwarding", &b.Forwarding)
+	top.booleanInto("allow_key_export", &b.AllowKeyExport)
+	if b.AllowKeyExport {
+		b.warn(top.keys["allow_key_export"], "delete it when you are done with debugging",
+			"allow_key_export lets whoever may use the control socket decrypt all traffic, and core dumps hold keys")
+	}
 
 	o := b.section(top, "retransmit")
 	b.Retransmit = Retransmit{Tries: 5, Base: 500 * time.Millisecond, Factor: 2}

@@ -20,6 +20,12 @@ type Status struct {
 	// and "held" (now). What went in came out, is held, or was dropped.
 	Traffic map[string]uint64 `json:"traffic"`
 
+	// CoreDumps says that the daemon's memory, with its keys, gets into core files
+	// and may be read by its user's debuggers, KeyExport that `show keys` tells
+	// the keys of SAs.
+	CoreDumps bool `json:"core_dumps"`
+	KeyExport bool `json:"key_export"`
+
 	// IKE counts IKE messages that were refused, by reason.
 	IKE map[string]uint64 `json:"ike"`
 }

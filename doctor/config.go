@@ -49,6 +49,7 @@ func (p *patient) daemon() []Check {
 	if st.Version != p.Version {
 		all = warn(name, fmt.Sprintf("%s runs warren %s, this is %s", st.Node, st.Version, p.Version), "start the daemon again")
 	}
+	all = append(all, memory(st)...)
 	all = append(all, chains(st)...)
 	return append(all, dataplane(st.Dataplane)...)
 }
@@ -65,6 +66,18 @@ func (p *patient) killed() []Check {
 		}
 	}
 	return ok(name, "it does not run")
+}
+
+// memory says who may have the running node's secrets.
+func memory(st control.Status) []Check {
+	const name = "memory"
+	switch {
+	case st.KeyExport:
+		return warn(name, "the node tells the keys of its SAs to whoever may use its control socket, and core dumps hold them", "delete allow_key_export when you are done with debugging")
+	case st.CoreDumps:
+		return warn(name, "core dumps and debuggers of its user get the node's keys", "start it without --core-dumps")
+	}
+	return ok(name, "no core dump, and no debugger but root's, gets the node's keys")
 }
 
 // chains says which are not what they should be.

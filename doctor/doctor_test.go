@@ -69,6 +69,17 @@ func TestDataplane(t *testing.T) {
 	}
 }
 
+func TestMemory(t *testing.T) {
+	for want, st := range map[Status]control.Status{OK: {}, Warn: {CoreDumps: true, KeyExport: true}} {
+		if got := one(t, memory(st)); got.Status != want {
+			t.Errorf("%+v, want %s", got, want)
+		}
+	}
+	if got := one(t, memory(control.Status{CoreDumps: true})); got.Fix != "start it without --core-dumps" {
+		t.Errorf("%+v", got)
+	}
+}
+
 // TestTold: an error with its way out is one line, without the package's name.
 func TestTold(t *testing.T) {
 	err := errors.Join(errors.New("host: first: do this"), errors.New("host: second"))

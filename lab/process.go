@@ -99,6 +99,15 @@ func (p *Process) await(s Spec) error {
 	return nil
 }
 
+// Dumped reports whether the process has ended with a core dump.
+func (p *Process) Dumped() bool {
+	if !p.Exited() {
+		return false
+	}
+	st, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	return ok && st.CoreDump()
+}
+
 // Pid is the process id as seen from outside of the node.
 func (p *Process) Pid() int { return p.cmd.Process.Pid }
 

@@ -8,6 +8,7 @@ import (
 
 	"warren/control"
 	"warren/esp"
+	"warren/host"
 	"warren/nest"
 	"warren/packet"
 	"warren/sa"
@@ -20,8 +21,8 @@ func (b *backend) Status() control.Status {
 		return control.Status{
 			Node: n.cfg.Node, Version: n.opt.Version, UptimeSeconds: time.Since(n.started).Seconds(),
 			Tun:       control.Tun{Name: n.dev.Name(), Addresses: texts(n.cfg.Tun.Addresses), MTU: n.dev.MTU()},
-			Dataplane: n.dataplane(),
-			Chains:    n.chainStatus(), Accepted: n.acceptedStatus(), Drops: n.plane.Drops(), Traffic: n.traffic(), IKE: n.refusals(),
+			Dataplane: n.dataplane(), CoreDumps: host.Dumpable(), KeyExport: n.cfg.AllowKeyExport,
+			Chains: n.chainStatus(), Accepted: n.acceptedStatus(), Drops: n.plane.Drops(), Traffic: n.traffic(), IKE: n.refusals(),
 		}
 	})
 }

@@ -8,11 +8,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"warren/config"
+	"warren/host"
 	"warren/node"
 )
 
 func (a *app) runCommand() *cobra.Command {
 	level := slog.LevelInfo
+	dumps := false
 	cmd := &cobra.Command{
 		Use:   "run -c FILE",
 		Short: "Run the daemon until SIGINT or SIGTERM",
@@ -25,9 +27,14 @@ func (a *app) runCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			// Before a secret is read.
+			if err := host.SetDumpable(dumps); err != nil {
+				return err
+			}
 			return a.run(cmd.Context(), path, level)
 		},
 	}
+	cmd.Flags().BoolVar(&dumps, "core-dumps", false, "let core dumps and debuggers have the daemon's memory, with its keys")
 	cmd.Flags().TextVar(&level, "log", level, "least `LEVEL` of log lines: debug, info, warn or error")
 	return cmd
 }
@@ -37,6 +44,11 @@ func (a *app) run(ctx context.Context, path string, level slog.Level) error {
 	c, err := config.Load(path)
 	if err != nil {
 		return a.badConfig(err, config.Problem.OneLine)
+	}
+	if c.AllowKeyExport { // then a dump says no more than may be asked for
+		if err := host.SetDumpable(true); err != nil {
+			return err
+		}
 	}
 	for _, w := range c.Warnings {
 		log.Warn(w.Message, "at", w.Place(), "fix", w.Fix)
