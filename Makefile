@@ -41,7 +41,7 @@ DEPS := \
 RACE_PACKAGES = $(shell $(GO) list ./... | grep -v /itest$$)
 UNIT_PACKAGES = $(RACE_PACKAGES)
 
-.PHONY: all build build-ipsecmb deps test check unit ipsecmb race e2e modes every-mode demo fuzz bench bench-peers clean
+.PHONY: all build build-ipsecmb deps test check unit ipsecmb race e2e modes every-mode demo fuzz bench bench-peers bench-lookups clean
 
 all: build
 
@@ -108,14 +108,21 @@ fuzz:
 		done; \
 	done
 
-# In process, about a minute.
-bench:
-	@$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -count 3 $(BENCHES) | $(GO) run ./bench/cmd/bench table
+# In process, some three minutes; docs/inprocess.md is written.
+bench: deps
+	@{ $(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -count 3 $(BENCHES) && \
+		CGO_ENABLED=1 $(GO) test -tags ipsecmb -run '^$$' -bench Path -benchtime $(BENCHTIME) -count 3 ./dataplane; \
+	} | $(GO) run ./bench/cmd/bench table docs
 
 # warren beside other systems, 20 minutes; BENCHFLAGS=-short takes four, and
 # BENCHFLAGS=-h lists what else can be said.
 bench-peers: deps
 	$(GO) run ./bench/cmd/bench peers $(BENCHFLAGS)
+
+# Rules looked up, beside dpdk-test-acl if dpdk-dev is installed: five minutes, and
+# memory of some 7 GB for that.
+bench-lookups:
+	$(GO) run ./bench/cmd/bench lookups $(BENCHFLAGS)
 
 clean:
 	rm -rf $(BIN)

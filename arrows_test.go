@@ -49,7 +49,7 @@ func arrows() map[string][]string {
 		"doctor":           {"packet", "esp", "ike/crypt", "config", "control", "host", "tun", "underlay"},
 		"lab":              {"control"},
 		"itest":            {"lab", "control"},
-		"bench":            {"lab", "control", "packet", "esp", "sa", "nest", "dataplane", "tun", "underlay", "bench/blast"},
+		"bench":            {"lab", "control", "packet", "esp", "sa", "nest", "dataplane", "tun", "underlay", "policy", "bench/blast", "bench/classbench"},
 		"bench/blast":      nil,
 		"bench/classbench": {"packet"},
 		"bench/cmd/bench":  {"bench"},

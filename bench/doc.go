@@ -9,6 +9,9 @@
 // figure, as JSON; [Result.Markdown] and [Result.SVG] show medians, and before
 // them the ratios to wireguard-go, which are what carries over to other machines.
 //
+// [MeasureLookups] looks rules up beside DPDK's librte_acl, which has the same rules
+// and flows, and judges what was found.
+//
 // [ParseGo] and [GoTable] make one table of what `go test -bench` says about the
 // packages of the data path.
 package bench

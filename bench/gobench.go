@@ -125,10 +125,33 @@ func (l GoLine) size() int {
 	return n
 }
 
+// ways are the directions that one benchmark may tell apart, as in "ns-out".
+func ways() []string { return []string{"out", "in"} }
+
+// waysApart makes lines of their own of the ways of a benchmark that tells them
+// apart: Path/out/64 and Path/in/64 of Path/64.
+func waysApart(lines []GoLine) []GoLine {
+	var all []GoLine
+	for _, l := range lines {
+		whole := true
+		for _, way := range ways() {
+			if v := l.Figures["ns-"+way]; v != nil {
+				first, rest, _ := strings.Cut(l.Name, "/")
+				all = append(all, GoLine{l.Package, first + "/" + way + "/" + rest, map[string][]float64{"ns/packet": v}})
+				whole = false
+			}
+		}
+		if whole {
+			all = append(all, l)
+		}
+	}
+	return all
+}
+
 // GoTable prints benchmarks as one table.
 func GoTable(lines []GoLine) string {
 	rows := [][]string{{"benchmark", "ns/packet or op", "ns/packet/layer", "Mpps", "MB/s", "allocs/op", "B/op"}}
-	for _, l := range lines {
+	for _, l := range waysApart(lines) {
 		ns := l.perPacket()
 		layer, rate, bytes := "", "", ""
 		if n := l.layers(); n > 0 {

@@ -3,6 +3,7 @@ package bench
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"runtime"
@@ -42,6 +43,16 @@ func ThisMachine() Machine {
 		m.Load, _ = strconv.ParseFloat(avg[0], 64)
 	}
 	return m
+}
+
+// String is a sentence.
+func (m Machine) String() string {
+	kind := "a machine"
+	if m.Virtual {
+		kind = "a virtual machine"
+	}
+	return fmt.Sprintf("On %s with %d cores, %s (family/model %s; %s), Linux %s, %s; load before the run %.1f.",
+		kind, m.Cores, m.CPU, m.Family, strings.Join(m.Crypto, " "), m.Kernel, m.Go, m.Load)
 }
 
 func readAll(path string) string {

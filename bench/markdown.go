@@ -129,19 +129,13 @@ func (r *Result) Text() string {
 
 // caption says how the run was made and on what, in a few lines.
 func (r *Result) caption() string {
-	m := r.Machine
-	kind := "a machine"
-	if m.Virtual {
-		kind = "a virtual machine"
-	}
 	var b strings.Builder
 	if r.Label != "" {
 		fmt.Fprintf(&b, "**%s**\n\n", r.Label)
 	}
 	fmt.Fprintf(&b, "%s, %.0f minutes, %d rounds that interleave all systems; TCP %d s, UDP trials %d ms.\n",
 		r.Started.UTC().Format("2006-01-02 15:04 MST"), r.Minutes, r.Options.Rounds, r.Options.Seconds, r.Options.Probe)
-	fmt.Fprintf(&b, "On %s with %d cores, %s (family/model %s; %s), Linux %s, %s; load before the run %.1f.\n",
-		kind, m.Cores, m.CPU, m.Family, strings.Join(m.Crypto, " "), m.Kernel, m.Go, m.Load)
+	fmt.Fprintln(&b, r.Machine)
 	var v []string
 	for name, version := range r.Version {
 		v = append(v, name+" "+strings.TrimSpace(strings.TrimPrefix(version, name)))

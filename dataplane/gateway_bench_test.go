@@ -134,7 +134,7 @@ func BenchmarkGateway(b *testing.B) {
 		for _, load := range []struct{ clients, run int }{{1, 1}, {10_000, 16}, {10_000, 1}} {
 			g := newGateway(b, load.clients, load.run, size)
 			for name, batch := range map[string]func() time.Duration{"in": g.in, "out": g.out} {
-				b.Run(fmt.Sprintf("%s/%d/clients=%d/run=%d", name, size, load.clients, load.run), func(b *testing.B) {
+				b.Run(fmt.Sprintf("%s/clients=%d/run=%d/%d", name, load.clients, load.run, size), func(b *testing.B) {
 					benchmarkGateway(b, load.clients*load.run, batch)
 				})
 			}

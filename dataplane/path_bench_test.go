@@ -55,9 +55,9 @@ func (x *bare) times() (seal, open time.Duration) {
 // batches, as what else runs on the machine disturbs some of them. Packets are
 // made between the measurements.
 func BenchmarkPath(b *testing.B) {
-	for _, size := range []int{64, 1400} {
+	for _, size := range []int{64, 512, 1400} {
 		for layers := 1; layers <= 4; layers++ {
-			b.Run(fmt.Sprintf("%d/%d", size, layers), func(b *testing.B) {
+			b.Run(fmt.Sprintf("%s/layers=%d/%d", esp.Backend(), layers, size), func(b *testing.B) {
 				benchmarkPath(b, layers, size)
 			})
 		}

@@ -3,7 +3,6 @@ package policy
 import (
 	"fmt"
 	"math/rand/v2"
-	"net/netip"
 
 	"warren/bench/classbench"
 	"warren/packet"
@@ -18,26 +17,11 @@ func newGenerator(seed uint64, rules int) *generator {
 	return &generator{classbench.New(o, rand.NewPCG(seed, 1))}
 }
 
-func prefixesOf(p netip.Prefix) []netip.Prefix {
-	if !p.IsValid() {
-		return nil
-	}
-	return []netip.Prefix{p}
-}
-
-func portsOf(p classbench.Ports) []Ports {
-	if r := Ports(p); !r.Any() {
-		return []Ports{r}
-	}
-	return nil
-}
-
 func matchOf(r classbench.Rule) Match {
-	m := Match{Src: prefixesOf(r.Src), Dst: prefixesOf(r.Dst), SrcPorts: portsOf(r.SrcPorts), DstPorts: portsOf(r.DstPorts)}
-	if r.Proto != 0 {
-		m.Proto = []uint8{r.Proto}
+	return Match{
+		Src: classbench.Prefixes(r.Src), Dst: classbench.Prefixes(r.Dst), Proto: r.Protos(),
+		SrcPorts: classbench.Ranges[Ports](r.SrcPorts), DstPorts: classbench.Ranges[Ports](r.DstPorts),
 	}
-	return m
 }
 
 func (g *generator) transport(i int) TransportRule { return g.named(i, g.Rule()) }

@@ -19,6 +19,22 @@ type Rule struct {
 // Ports is an inclusive range.
 type Ports struct{ Lo, Hi uint16 }
 
+// Prefixes is p as a list in which nothing stands for everything.
+func Prefixes(p netip.Prefix) []netip.Prefix { return unless(!p.IsValid(), p) }
+
+// Protos is such a list of the protocol of r.
+func (r *Rule) Protos() []uint8 { return unless(r.Proto == anyProto, r.Proto) }
+
+// Ranges is such a list of p, in a type of the caller's.
+func Ranges[T ~struct{ Lo, Hi uint16 }](p Ports) []T { return unless(p == anyPorts(), T(p)) }
+
+func unless[T any](everything bool, v T) []T {
+	if everything {
+		return nil
+	}
+	return []T{v}
+}
+
 // A Generator makes rules and flows of one seed, always the same for the same
 // random numbers.
 type Generator struct {

@@ -2,7 +2,9 @@
 //
 //	bench peers [FLAGS]      warren beside other systems; docs and results are written
 //	bench report FILE        write the docs again from a result
+//	bench lookups [FLAGS]    rules looked up, beside dpdk-test-acl where it is installed
 //	bench table              read the output of `go test -bench` and print it as one table
+//	bench table DIR          the same, and DIR/inprocess.md is written
 //
 // Its working directory is the repository, as `make bench` and `make
 // bench-peers` have it. peers needs root.
@@ -46,33 +48,31 @@ func run(ctx context.Context, args []string) error {
 	switch {
 	case verb == "peers":
 		return peers(ctx, args[1:])
+	case verb == "lookups":
+		return lookups(ctx, args[1:])
 	case verb == "report" && len(args) == 2:
 		r, err := bench.Load(args[1])
 		if err != nil {
 			return err
 		}
 		return write(r, "docs", args[1])
-	case verb == "table" && len(args) == 1:
+	case verb == "table" && len(args) <= 2:
 		lines, err := bench.ParseGo(os.Stdin)
 		if err != nil {
 			return err
 		}
 		fmt.Print(bench.GoTable(lines))
-		return nil
+		if len(args) < 2 {
+			return nil
+		}
+		return writeDoc(args[1], "inprocess.md", bench.InprocessPage(lines))
 	}
-	fmt.Fprintln(os.Stderr, "usage: bench peers [FLAGS] | bench report FILE | bench table")
+	fmt.Fprintln(os.Stderr, "usage: bench peers [FLAGS] | bench report FILE | bench lookups [FLAGS] | bench table [DIR]")
 	return flag.ErrHelp
 }
 
 // write puts a result into the docs.
 func write(r *bench.Result, dir, source string) error {
 	const page, plot = "performance.md", "performance.svg"
-	if err := os.WriteFile(filepath.Join(dir, plot), []byte(r.SVG()), 0o644); err != nil {
-		return fmt.Errorf("bench: %w", err)
-	}
-	text := r.Markdown(plot, filepath.ToSlash(source))
-	if err := os.WriteFile(filepath.Join(dir, page), []byte(text), 0o644); err != nil {
-		return fmt.Errorf("bench: %w", err)
-	}
-	return nil
+	return errors.Join(writeDoc(dir, plot, r.SVG()), writeDoc(dir, page, r.Markdown(plot, filepath.ToSlash(source))))
 }

@@ -53,7 +53,7 @@ func TestUsage(t *testing.T) {
 		t.Fatal(err)
 	}
 	os.Stderr = w
-	for _, args := range [][]string{nil, {"fly"}, {"report"}, {"table", "x"}} {
+	for _, args := range [][]string{nil, {"fly"}, {"report"}, {"table", "x", "y"}} {
 		if err := run(t.Context(), args); !errors.Is(err, flag.ErrHelp) {
 			t.Errorf("%v: %v, want the usage", args, err)
 		}
