@@ -140,6 +140,16 @@ const (
 	EncapESP               // never in UDP
 )
 
+// Childless is whether the first child SA gets an exchange of its own (RFC 6023).
+type Childless uint8
+
+// The ways to begin.
+const (
+	ChildlessNever  Childless = iota
+	ChildlessPrefer           // where the peer supports it
+	ChildlessForce            // and else there is no session
+)
+
 // Peer is a gateway or a receiver that this node may reach out to.
 type Peer struct {
 	Name         string
@@ -155,6 +165,7 @@ type Peer struct {
 	Source       netip.Addr // where packets to it come from; invalid for the default
 	RemoteTS     []policy.Selector
 	Encap        Encap
+	Childless    Childless
 	MOBIKE       bool   // move along when this host's address changes
 	IKE          uint16 // its ports: 500
 	NATT         uint16 // and 4500

@@ -26,7 +26,7 @@ identities:
 profiles:
   fast: {ike: [aes128gcm16-prfsha256-x25519], esp: [aes128gcm16-esn], rekey: {time: 1h, ike: 4h, reauth: 24h, bytes: 64GiB, packets: 1000000}}
 peers:
-  sg1: {address: 192.0.2.1, id: sg1.example, identity: outer, profile: fast, virtual_ip: true, encap: auto}
+  sg1: {address: 192.0.2.1, id: sg1.example, identity: outer, profile: fast, virtual_ip: true, childless: prefer, encap: auto}
   sg2: {address: 198.51.100.1, id: sg2.example, virtual_ip: [10.99.2.2, ipv6], liveness: 10s, replay_window: 128}
   bob: {address: [203.0.113.77, "2001:db8::77"], id: bob.example, encap: esp, mobike: false, remote_ts: 203.0.113.0/24}
 rules:
@@ -81,6 +81,7 @@ func TestLoad(t *testing.T) {
 		"wanted ip":       sg2.VirtualIP4 && sg2.VirtualIP6 && sg2.Want4 == netip.MustParseAddr("10.99.2.2") && !sg2.Want6.IsValid(),
 		"no virtual ip":   !bob.VirtualIP4 && !bob.VirtualIP6,
 		"encap":           sg1.Encap == EncapAuto && bob.Encap == EncapESP,
+		"childless":       sg1.Childless == ChildlessPrefer && sg2.Childless == ChildlessNever,
 		"mobike":          sg1.MOBIKE && !bob.MOBIKE && c.Accept[0].MOBIKE,
 		"liveness":        sg1.Liveness == time.Minute && sg2.Liveness == 10*time.Second,
 		"window":          sg1.ReplayWindow == 4096 && sg2.ReplayWindow == 128,

@@ -111,6 +111,7 @@ func peerKeys() []Key {
 		{"peers.*", "ppk", "mapping", "the identity's", "post-quantum pre-shared key (RFC 8784) with this peer"},
 		{"peers.*", "virtual_ip", "true, false, ipv4, ipv6, address, or a list", "false", "ask the gateway for an address: any, or this one"},
 		{"peers.*", "encap", "auto, udp or esp", "auto", "how ESP travels to it"},
+		{"peers.*", "childless", "never, prefer or force", "never", "open the session without a child SA, which then comes with a key exchange of its own (RFC 6023): not, where the peer supports it, or always"},
 		{"peers.*", "mobike", "true or false", "true", "keep its tunnel when this host's address changes (RFC 4555)"},
 		{"peers.*", "source", "address", "", "where packets to it come from if nothing was leased"},
 		{"peers.*", "remote_ts", "prefix, or a list", "everything", "what its tunnel is for"},

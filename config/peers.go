@@ -53,6 +53,10 @@ func (b *builder) peer(p *Peer, o object) {
 		word, _ := v.word("auto", "udp", "esp")
 		p.Encap = map[string]Encap{"udp": EncapUDP, "esp": EncapESP}[word]
 	}
+	if v, ok := o.get("childless"); ok {
+		word, _ := v.word("never", "prefer", "force")
+		p.Childless = map[string]Childless{"prefer": ChildlessPrefer, "force": ChildlessForce}[word]
+	}
 	o.booleanInto("mobike", &p.MOBIKE)
 	if v, ok := o.get("source"); ok {
 		p.Source, _ = v.addr()

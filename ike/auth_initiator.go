@@ -43,10 +43,11 @@ func (t *authTask) build(e *Engine, s *session) ([]message.Payload, error) {
 	if cp := s.cfgRequest(); cp != nil {
 		ps = append(ps, cp)
 	}
-	t.child = offer{mode: s.peer.Mode, localTS: s.proposedLocal(), remoteTS: s.peer.RemoteTS, layer: s.layer}
-	if len(t.child.remoteTS) == 0 {
-		t.child.remoteTS = policy.Everything()
+	if s.childless() {
+		return slices.Concat(ps, ppk, s.offerMOBIKE()), nil
 	}
+	cfg := s.firstChild()
+	t.child = offer{mode: cfg.Mode, localTS: cfg.LocalTS, remoteTS: cfg.RemoteTS, layer: cfg.Layer}
 	if err := t.child.prepare(e, s, message.DHNone); err != nil {
 		return nil, err
 	}
@@ -120,6 +121,10 @@ func (t *authTask) done(e *Engine, sa *ikeSA, ps []message.Payload, err error, n
 		return
 	}
 	e.up(s, now)
+	if c == nil {
+		e.askForChild(s, now)
+		return
+	}
 	e.introduce(s, c, e.takeOver(s, c, now), keys)
 }
 
@@ -178,7 +183,8 @@ func (t *authTask) rejected(e *Engine, s *session, ps []message.Payload, err err
 	e.fail(s, why, now)
 }
 
-// finish takes the lease and the child SA out of an authentic response.
+// finish takes the lease and the child SA, if there is to be one, out of an
+// authentic response.
 func (t *authTask) finish(e *Engine, s *session, ps []message.Payload, now time.Time) (*child, childKeys, *Error) {
 	if err := e.settlePPK(s, message.GetNotify(ps, message.PPKIdentity) != nil); err != nil {
 		return nil, childKeys{}, &Error{Peer: s.name, Stage: StageAuth, Reason: err.Error()}
@@ -188,6 +194,10 @@ func (t *authTask) finish(e *Engine, s *session, ps []message.Payload, now time.
 	}
 	if err := s.takeLeases(ps); err != nil {
 		return nil, childKeys{}, &Error{Peer: s.name, Stage: StageAuth, Reason: err.Error(), Notify: message.InternalAddressFailure}
+	}
+	if s.childless() {
+		s.learnMOBIKE(ps)
+		return nil, childKeys{}, nil
 	}
 	c, err := t.child.agree(s, ps, now)
 	if err == nil {

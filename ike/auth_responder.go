@@ -146,15 +146,17 @@ func (e *Engine) authFailed(sa *ikeSA, reason string, n message.NotifyType, now 
 	e.fail(s, &Error{Peer: name, Stage: StageAuth, Reason: reason, Notify: n}, now)
 }
 
-// finishAuth answers an authentic IKE_AUTH. Without a child SA the IKE SA stays
-// up, for the initiator to delete or to try again (RFC 7296, Section 2.21.2).
+// finishAuth answers an authentic IKE_AUTH. Without a child SA, whether it was
+// refused or not asked for (RFC 6023), the IKE SA stays up for the initiator to
+// delete or to ask again (RFC 7296, Section 2.21.2).
 func (e *Engine) finishAuth(sa *ikeSA, d Datagram, ps, resp []message.Payload, now time.Time) {
 	s := sa.sess
 	half := s.half
 	anew := message.GetNotify(ps, message.InitialContact) != nil
 	c := &childAnswer{first: true, anew: anew, ni: half.ni, nr: half.nr}
 	cp, no := e.grant(s, ps)
-	if no == nil {
+	none := no == nil && childless(ps)
+	if no == nil && !none {
 		no = c.build(e, sa, ps, now)
 	}
 	old := e.twins(s)
@@ -166,9 +168,9 @@ func (e *Engine) finishAuth(sa *ikeSA, d Datagram, ps, resp []message.Payload, n
 	for _, o := range old {
 		e.end(o, ending{reason: fmt.Sprintf("%v came back with INITIAL_CONTACT", s.remoteID), byPeer: true}, now)
 	}
+	s.halfBy = now.Add(e.opt.ChildlessTime) // an IKE SA without a child is not kept for long
 	if no != nil {
 		e.opt.Log.Info("ike: no child SA", "session", s.label(), "remote", s.remoteID.String(), "notify", no.notify.String(), "reason", no.reason)
-		s.halfBy = now.Add(e.opt.HalfOpenTime) // an IKE SA without a child is not kept for long
 		e.respond(sa, d, message.IKEAuth, append(resp, no.payload()))
 		e.emit(ChildFailed{Session: s.id, Layer: s.layer,
 			Err: &Error{Peer: s.name, Stage: StageAuth, Reason: no.reason, Notify: no.notify}})
@@ -178,6 +180,10 @@ func (e *Engine) finishAuth(sa *ikeSA, d Datagram, ps, resp []message.Payload, n
 		resp = append(resp, cp)
 	}
 	resp = append(resp, e.answerMOBIKE(s, ps)...)
+	if none {
+		e.respond(sa, d, message.IKEAuth, resp)
+		return
+	}
 	e.introduce(s, c.child, c.takes, c.keys)
 	e.respond(sa, d, message.IKEAuth, append(resp, c.payloads...))
 }

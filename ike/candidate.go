@@ -120,6 +120,9 @@ func (s *session) newCandidate(m *message.Message) (*candidate, error) {
 	if err := c.agreePPK(s.auth.ppk); err != nil {
 		return nil, err
 	}
+	if s.peer.Childless == ChildlessForce && !c.support.childless {
+		return nil, unfit("the peer does not support IKE SAs without a child SA, and childless is force: use prefer or never")
+	}
 	if err := c.encapsulate(s, detectNAT(m.Payloads, s.cur.spiI, m.SPIr, c.path)); err != nil {
 		return nil, err
 	}

@@ -57,6 +57,16 @@ func (e Encap) String() string {
 	}
 }
 
+// Childless is whether IKE_AUTH leaves the first child SA to a CREATE_CHILD_SA of
+// its own (RFC 6023).
+type Childless uint8
+
+const (
+	ChildlessNever  Childless = iota
+	ChildlessPrefer           // where the responder supports it
+	ChildlessForce            // and else there is no session
+)
+
 // Rekey says when SAs are replaced. Zero means never. Bytes and packets are
 // counted by the caller, which calls RekeyChild when the soft limit is reached.
 type Rekey struct {
@@ -105,6 +115,7 @@ type PeerConfig struct {
 	VirtualIP6       bool
 	Want4, Want6     netip.Addr // the virtual address to ask for; invalid means any
 	Encap            Encap
+	Childless        Childless
 	Rekey            Rekey
 	Liveness         time.Duration // zero means no liveness checks
 	Window           int           // replay window, passed on in Child

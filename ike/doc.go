@@ -41,7 +41,8 @@
 // lists are fetched by the caller, who is asked by an event.
 //
 // A post-quantum pre-shared key can be mixed into the keys (RFC 8784), required or
-// not; see [PPK].
+// not; see [PPK]. A session may begin without a child SA (RFC 6023), and is given
+// a minute to get one.
 //
 // It does not implement EAP or IPComp, nor certificates by hash and URL.
 // A peer that offers them is answered without them.

@@ -11,6 +11,7 @@ type support struct {
 	fragments    bool // RFC 7383
 	intermediate bool // RFC 9242
 	ppk          bool // RFC 8784
+	childless    bool // RFC 6023: the responder says so
 }
 
 // supportOf reads what the peer said.
@@ -19,6 +20,7 @@ func supportOf(ps []message.Payload) support {
 		fragments:    message.GetNotify(ps, message.FragmentationSupported) != nil,
 		intermediate: message.GetNotify(ps, message.IntermediateSupported) != nil,
 		ppk:          message.GetNotify(ps, message.UsePPK) != nil,
+		childless:    message.GetNotify(ps, message.ChildlessIKEv2Supported) != nil,
 	}
 }
 
@@ -33,6 +35,9 @@ func (x support) notifies() []message.Payload {
 	}
 	if x.ppk {
 		ps = append(ps, &message.Notify{Kind: message.UsePPK})
+	}
+	if x.childless {
+		ps = append(ps, &message.Notify{Kind: message.ChildlessIKEv2Supported})
 	}
 	return ps
 }

@@ -166,6 +166,7 @@ func (e *Engine) acceptInit(d Datagram, m *message.Message, in initPayloads, key
 		return fmt.Errorf("%w: offered %s, acceptable %s", err, crypt.Describe(in.sa), proposalText(own))
 	}
 	knows.intermediate = len(choice.More()) > 0 // else there is no use for it
+	knows.childless = true
 	knows.ppk = knows.ppk && e.hasPPK(d.Path.Local.Addr())
 	if in.ke.Group != choice.DH {
 		e.unprotected(d, m.Header, invalidKE(choice.DH))

@@ -102,6 +102,10 @@ type Options struct {
 	// HalfOpenTime is how long a responder waits for IKE_AUTH. Zero means 20 s.
 	HalfOpenTime time.Duration
 
+	// ChildlessTime is how long a session may be without its first child SA. Zero
+	// means 1 min.
+	ChildlessTime time.Duration
+
 	// CRLWait is how long an IKE_AUTH waits for the revocation lists that
 	// CRLWanted asked for. Zero means 8 s.
 	CRLWait time.Duration
@@ -150,6 +154,7 @@ func (o Options) withDefaults() (Options, error) {
 	o.MaxChildren = cmp.Or(o.MaxChildren, 32)
 	o.MaxDepth = cmp.Or(o.MaxDepth, 8)
 	o.HalfOpenTime = cmp.Or(o.HalfOpenTime, 20*time.Second)
+	o.ChildlessTime = cmp.Or(o.ChildlessTime, time.Minute)
 	o.CRLWait = cmp.Or(o.CRLWait, 8*time.Second)
 	o.Linger = cmp.Or(o.Linger, 5*time.Second)
 	o.RetryAfter = cmp.Or(o.RetryAfter, 5*time.Second)

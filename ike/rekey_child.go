@@ -117,6 +117,9 @@ func (t *rekeyChild) done(e *Engine, sa *ikeSA, ps []message.Payload, err error,
 	if err == nil {
 		t.made, err = t.offer.agree(s, ps, now)
 	}
+	if err == nil && t.old == nil && t.lost == nil {
+		err = s.succeeds(t.made)
+	}
 	if err == nil && len(t.offer.choice.More()) > 0 {
 		t.goOn(e, sa, ps, now)
 		return
@@ -205,7 +208,7 @@ func (t *rekeyChild) installNew(e *Engine, s *session, c *child, keys childKeys,
 		e.removeChild(s, lost, removal{reason: "the peer had lost it"}, now)
 		return
 	}
-	e.introduce(s, c, nil, keys)
+	e.introduce(s, c, e.takeOver(s, c, now), keys)
 }
 
 // refused handles an error notify.
@@ -293,6 +296,8 @@ func (t *rekeyChild) wanted(_ *session, ts []policy.Selector) []policy.Selector 
 // failed ends the task without a new pair.
 func (t *rekeyChild) failed(e *Engine, s *session, err *Error, now time.Time) {
 	switch {
+	case t.old == nil && t.lost == nil && s.reauth.pred != nil && !s.hasChild():
+		e.closeSession(s, ending{err: err}, now) // the session before it stays
 	case t.old == nil && t.lost == nil:
 		e.emit(ChildFailed{Session: s.id, Layer: t.cfg.Layer, Err: err})
 	case t.lost != nil && err.Notify == message.TemporaryFailure && slices.Contains(s.children, t.lost):

@@ -219,7 +219,7 @@ func TestChildlessEnds(t *testing.T) {
 		p.deliver(0)
 	}
 	p.wire, p.drop = nil, func(flight) bool { return true }
-	p.advance(23 * time.Second)
+	p.advance(63 * time.Second)
 	if d, ok := last[SessionDown](p.r); !ok || d.Reason != "no child SA was agreed on" {
 		t.Errorf("%s", dump(p.r.events))
 	}

@@ -36,6 +36,7 @@ type CharonConfig struct {
 	DPD                  time.Duration // zero: off
 	MOBIKE               bool
 	PPK                  *PPK
+	Childless            bool // only IKE SAs that begin without a child SA
 	AnyPPK               bool // peers may name others than that
 }
 
@@ -168,6 +169,9 @@ func (c CharonConfig) swanctlConf() string {
 	w("  rekey_time = %ds\n  dpd_delay = %ds", int(c.RekeyIKE.Seconds()), int(c.DPD.Seconds()))
 	list(&b, "  pools", poolNames(c.Pools))
 	list(&b, "  vips", c.VirtIPs)
+	if c.Childless {
+		w("  childless = force")
+	}
 	if p := c.PPK; p != nil {
 		if !c.AnyPPK {
 			w("  ppk_id = %s", p.ID)

@@ -39,6 +39,7 @@ type Peer struct {
 	RemoteTS          []string
 	IKE, ESP          []string // proposals; empty means the default ones
 	PPK               *PPK
+	Childless         string // never, prefer, force, or empty
 }
 
 // A PPK is a post-quantum pre-shared key.
@@ -203,7 +204,7 @@ func (c Config) peers(w *writer) {
 		}
 		w.line("  %s: %s", p.Name, fields("address", fmt.Sprintf("%q", p.Address), "id", p.ID, "identity", "self",
 			"psk_file", secretFile(p.Name, p.PSK), "profile", profile, "virtual_ip", p.VirtualIP, "encap", p.Encap,
-			"remote_ts", flow(p.RemoteTS), "ppk", p.PPK.fields(p.Name)))
+			"remote_ts", flow(p.RemoteTS), "ppk", p.PPK.fields(p.Name), "childless", p.Childless))
 	}
 }
 

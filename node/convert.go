@@ -33,7 +33,7 @@ func (n *Node) peerConfig(node *nest.Node, p *config.Peer, local netip.Addr) (ik
 		IKE: p.Profile.IKE, ESP: p.Profile.ESP,
 		Mode: node.Mode(), LocalTS: node.LocalTS, RemoteTS: node.RemoteTS,
 		MOBIKE: p.MOBIKE && node.Via() == sa.Network, // inside a layer the address is its lease
-		Encap:  ike.Encap(p.Encap), Rekey: rekeyOf(p.Profile.Rekey),
+		Encap:  ike.Encap(p.Encap), Childless: ike.Childless(p.Childless), Rekey: rekeyOf(p.Profile.Rekey),
 		Liveness: p.Liveness, Window: p.ReplayWindow, Again: n.again(node),
 	}
 	if node.Via() != sa.Network {
