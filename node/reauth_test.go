@@ -69,7 +69,6 @@ func (r *rig) apply(evs ...ike.Event) {
 func (r *rig) pair(session ike.SessionID) ike.Child {
 	spi := 0x100 + esp.SPI(session)
 	key := slices.Repeat([]byte{byte(session)}, 20)
-	r.sad.Reserve()
 	return ike.Child{Layer: r.layer, SPIIn: spi, SPIOut: spi, Suite: esp.Suite{Cipher: esp.AES128GCM16}, KeyIn: key, KeyOut: slices.Clone(key),
 		Mode: esp.Tunnel, LocalTS: policy.Everything(), RemoteTS: policy.Everything(), Initiator: true, Window: 64, Born: r.now}
 }
