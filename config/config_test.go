@@ -175,7 +175,8 @@ func TestProblems(t *testing.T) {
 		"certificate":            {"psk_file: outer.psk}", "psk_file: outer.psk, cert: a.crt}", "a.crt", "a.crt: cannot read it: no such file", "in PEM or DER"},
 		"distinguished name":     {"id: alice.example", `id: "XX=alice"`, `"XX=alice"`, "no attribute type", "write a name"},
 		"proposal":               {"esp: [aes128gcm16-esn]", "esp: [aes128cbc]", "aes128cbc", `unknown algorithm "aes128cbc"`, "dashes"},
-		"cipher of esp":          {"esp: [aes128gcm16-esn]", "esp: [aes128-sha256]", "aes128-sha256", "not available for esp", "dashes"},
+		"weak cipher of esp":     {"esp: [aes128gcm16-esn]", "esp: [3des-sha1]", "3des-sha1", "\"3des\" is not implemented: it is weak", "aes128-sha256 for old peers"},
+		"weak hash of esp":       {"esp: [aes128gcm16-esn]", "esp: [aes128gcm16, aes128-sha1]", "aes128-sha1", "\"sha1\" is not implemented", "old peers"},
 		"duration without unit":  {"time: 1h", "time: 3600", "3600", `"3600", not a duration`, "like 3600s"},
 		"size":                   {"64GiB", "64 lots", "64 lots", "not a size", "64GiB"},
 		"encap":                  {"encap: auto", "encap: upd", "upd", `"upd"`, "write udp"},
@@ -282,6 +283,8 @@ func TestWarnings(t *testing.T) {
 		"short secret":     {"psk_file: outer.psk", "psk: short", "shorter than 16"},
 		"unused identity":  {"identities:", "identities:\n  spare: {id: x, psk: " + marker + "}", "identity spare is not used"},
 		"unused profile":   {"profiles:", "profiles:\n  spare: {}", "profile spare is not used"},
+		"ICV of 8 bytes":   {"esp: [aes128gcm16-esn]", "esp: [aes256gcm16, aes256gcm8-esn]", "aes256gcm8-esn has an ICV of 8 bytes, which RFC 8221 does not recommend"},
+		"birthday limit":   {"esp: [aes128gcm16-esn], rekey: {time: 1h, ike: 4h, reauth: 24h, bytes: 64GiB", "esp: [aes128gcm16-esn, aes128-sha256], rekey: {bytes: 5000TiB", "replaced before they carry so much"},
 		"plain for nobody": {"    - {name: rest,", "    - {name: open, match: {dst: 10.9.9.9}, action: plain}\n    - {name: rest,", "rule open is plain, but no tunnel"},
 	}
 	for name, tt := range tests {
@@ -300,6 +303,37 @@ func TestWarnings(t *testing.T) {
 				t.Errorf("warnings lack %q:\n%s", tt.want, c.Warnings.Detail())
 			}
 		})
+	}
+}
+
+// TestNoWarnings: what RFC 8221 recommends, and limits that are not too high, are
+// nothing to warn of.
+func TestNoWarnings(t *testing.T) {
+	for _, new := range []string{
+		"esp: [aes256-sha512-esn, aes128-sha256, aes192gcm12], rekey: {bytes: 4096TiB",
+		"esp: [aes128gcm16-esn], rekey: {bytes: 5000TiB",
+	} {
+		c, err := Load(write(t, edit(t, "esp: [aes128gcm16-esn], rekey: {time: 1h, ike: 4h, reauth: 24h, bytes: 64GiB", new)))
+		if err != nil || len(c.Warnings) != 0 {
+			t.Errorf("%s: %v, %s", new, err, c.Warnings.Detail())
+		}
+	}
+}
+
+// TestProfileSuite: explain counts with the suite that is wanted most.
+func TestProfileSuite(t *testing.T) {
+	for list, want := range map[string]string{
+		"aes128gcm16-esn":                "aes128gcm16-esn",
+		"aes256-sha512-sha256-noesn-esn": "aes256-sha512",
+		"aes192gcm8-aes128gcm16-esn":     "aes192gcm8-esn",
+		"chacha20poly1305, aes128":       "chacha20poly1305",
+		"aes128gcm12, aes128-sha384":     "aes128gcm12",
+		"aes256-aes128-sha384-esn-noesn": "aes256-sha384-esn",
+	} {
+		c, problems := Check(write(t, edit(t, "esp: [aes128gcm16-esn]", "esp: ["+list+"]")), Options{})
+		if got := c.Peer("sg1").Profile.Suite().String(); got != want {
+			t.Errorf("%s: %s, want %s; %s", list, got, want, problems.Detail())
+		}
 	}
 }
 

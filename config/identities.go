@@ -3,11 +3,8 @@ package config
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"warren/ike"
-	"warren/ike/crypt"
-	"warren/ike/message"
 )
 
 // named calls each for every member of a mapping of named things.
@@ -115,121 +112,4 @@ func didYouMean(name string, known []string, section string) string {
 		return fmt.Sprintf("add %s to %s", name, section)
 	}
 	return fmt.Sprintf("write %s, or add %s to %s", orList(known), name, section)
-}
-
-// defaultProfile is for those that name none.
-func defaultProfile() *Profile {
-	return &Profile{
-		Name:  "default",
-		IKE:   crypt.DefaultIKE(),
-		ESP:   crypt.DefaultESP(),
-		Rekey: Rekey{IKE: 4 * time.Hour, Child: time.Hour},
-	}
-}
-
-func (b *builder) profiles(top object) {
-	b.named(top, "profiles", "profile", func(name string, e entry) {
-		p := defaultProfile()
-		p.Name, p.Pos = name, b.pos(e.at)
-		b.Profiles = append(b.Profiles, p)
-		o, ok := e.value.object("profiles.*")
-		if !ok {
-			return
-		}
-		if v, ok := o.get("ike"); ok {
-			p.IKE = v.proposals(crypt.ParseIKE)
-		}
-		if v, ok := o.get("esp"); ok {
-			p.ESP = v.proposals(parseESP)
-		}
-		if v, ok := o.get("rekey"); ok {
-			p.Rekey = v.rekey(p.Rekey)
-		}
-	})
-}
-
-// parseESP reads a proposal whose ciphers are all ones that package esp has: IKE
-// knows more.
-func parseESP(s string) (crypt.Proposal, error) {
-	p, err := crypt.ParseESP(s)
-	if err != nil {
-		return p, err
-	}
-	for _, e := range p.Encr {
-		if e.ID != message.EncrAESGCM16 && e.ID != message.EncrChaCha20Poly1305 {
-			return p, fmt.Errorf("%q is not available for esp: take aes128gcm16, aes192gcm16, aes256gcm16 or chacha20poly1305", s)
-		}
-	}
-	return p, nil
-}
-
-func (v value) proposals(parse func(string) (crypt.Proposal, error)) []crypt.Proposal {
-	var out []crypt.Proposal
-	for _, item := range v.items() {
-		s, ok := item.text()
-		if !ok {
-			continue
-		}
-		p, err := parse(s)
-		if err != nil {
-			item.fail("write algorithms with dashes between, like aes128gcm16-prfsha256-x25519 for ike or aes128gcm16-esn for esp",
-				"%s: %s", v.what, strings.TrimPrefix(err.Error(), "ike/crypt: "))
-			continue
-		}
-		out = append(out, p)
-	}
-	if seq := v.items(); len(seq) == 0 {
-		v.fail("name an algorithm or delete the key", "%s is an empty list", v.what)
-	}
-	return out
-}
-
-func (v value) rekey(r Rekey) Rekey {
-	o, ok := v.object("profiles.*.rekey")
-	if !ok {
-		return r
-	}
-	o.durationInto("time", &r.Child, time.Second, false)
-	o.durationInto("ike", &r.IKE, time.Second, false)
-	o.durationInto("reauth", &r.Reauth, time.Second, true)
-	if v, ok := o.get("bytes"); ok {
-		if n, ok := v.size(); ok && n > 0 && n < 1<<20 {
-			v.fail("write 1MiB or more", "%s is %d bytes, so few that SAs would be replaced all the time", v.what, n)
-		} else if ok {
-			r.Bytes = n
-		}
-	}
-	if v, ok := o.get("packets"); ok {
-		if n, ok := v.count(); ok && n > 0 && n < 1000 {
-			v.fail("write 1000 or more", "%s is %d, so few that SAs would be replaced all the time", v.what, n)
-		} else if ok {
-			r.Packets = n
-		}
-	}
-	return r
-}
-
-// profileOf is the profile that o names, or the one called default, or the
-// built-in one.
-func (b *builder) profileOf(o object) *Profile {
-	name := "default"
-	v, said := o.get("profile")
-	if said {
-		var ok bool
-		if name, ok = v.text(); !ok {
-			return defaultProfile()
-		}
-	}
-	var names []string
-	for _, p := range b.Profiles {
-		if p.Name == name {
-			b.used["profile "+name] = true
-			return p
-		}
-		names = append(names, p.Name)
-	}
-	if said && name != "default" {
-		v.fail(didYouMean(name, names, "profiles"), "%s is %q, which is not there", v.what, name)
-	}
-	return defaultProfile()
 }

@@ -88,8 +88,8 @@ func identityKeys() []Key {
 		{"ppk", "file", "path", "", "file with it, from this file's folder"},
 		{"ppk", "required", "true or false", "true", "refuse a session where the peer does not use it; else it is used where both ends have it"},
 
-		{"profiles.*", "ike", "list of proposals", "all algorithms", "for the IKE SA, the most wanted first, as in aes128gcm16-prfsha256-x25519"},
-		{"profiles.*", "esp", "list of proposals", "all algorithms", "for child SAs, as in aes128gcm16-esn"},
+		{"profiles.*", "ike", "list of proposals", "aes256gcm16, chacha20poly1305, aes128gcm16", "for the IKE SA, the most wanted first, as in aes128gcm16-prfsha256-x25519"},
+		{"profiles.*", "esp", "list of proposals", "aes256gcm16, chacha20poly1305, aes128gcm16", "for child SAs, as in aes128gcm16-esn; for old peers also AES-CBC with an HMAC, as in aes256-sha512 or aes128-sha256-esn, and short ICVs, as in aes256gcm12"},
 		{"profiles.*", "rekey", "mapping", "", "when SAs are replaced"},
 
 		{"profiles.*.rekey", "time", "duration", "1h", "age of a child SA"},

@@ -4,8 +4,8 @@ import (
 	"net/netip"
 
 	"warren/esp"
+	"warren/ike"
 	"warren/ike/crypt"
-	"warren/ike/message"
 	"warren/nest"
 	"warren/packet"
 )
@@ -46,24 +46,23 @@ func (p *Profile) Suite() esp.Suite {
 	if len(p.ESP) == 0 {
 		return esp.Suite{Cipher: esp.AES128GCM16}
 	}
-	best := p.ESP[0]
-	s := esp.Suite{Cipher: cipherOf(best.Encr)}
-	s.ESN = len(best.ESN) > 0 && best.ESN[0] == message.ESNYes
-	return s
+	return suiteOf(p.ESP[0])
 }
 
-func cipherOf(encr []crypt.Encr) esp.Cipher {
-	if len(encr) > 0 {
-		switch {
-		case encr[0].ID == message.EncrChaCha20Poly1305:
-			return esp.ChaCha20Poly1305
-		case encr[0].KeyLen == 192:
-			return esp.AES192GCM16
-		case encr[0].KeyLen == 256:
-			return esp.AES256GCM16
-		}
+// suiteOf is the suite that p wants most.
+func suiteOf(p crypt.Proposal) esp.Suite {
+	var c crypt.Choice
+	if len(p.Encr) > 0 {
+		c.Encr = p.Encr[0]
 	}
-	return esp.AES128GCM16
+	if len(p.Integ) > 0 {
+		c.Integ = p.Integ[0]
+	}
+	if len(p.ESN) > 0 {
+		c.ESN = p.ESN[0]
+	}
+	s, _ := ike.SuiteOf(c)
+	return s
 }
 
 // likelySource is the address of family v6 or not that a flow is most likely sent

@@ -44,7 +44,10 @@ const batchLen = 32
 func newBench(t testing.TB, name string, size int) *bench { return newBenchOf(t, nests[name], size) }
 
 func newBenchOf(t testing.TB, specs []layerSpec, size int) *bench {
-	p := newWorkers(t, 1, specs...)
+	return newBenchWith(newWorkers(t, 1, specs...), size)
+}
+
+func newBenchWith(p *pair, size int) *bench {
 	x := &bench{pair: p, net: &nullNet{Underlay: p.a.net, kept: packet.NewBatch(batchLen, 2048)}, b: packet.NewBatch(batchLen, 2048)}
 	x.net.n = batchLen
 	p.a.dp.egress[0].net = x.net

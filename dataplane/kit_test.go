@@ -96,6 +96,8 @@ type pair struct {
 	a, b  *side
 	net   *memnet.Network
 	specs []layerSpec // outermost first
+
+	suites []esp.Suite // of each layer; where there are none it is suite
 }
 
 var suite = esp.Suite{Cipher: esp.AES128GCM16, ESN: true}
@@ -126,8 +128,13 @@ func newSide(t testing.TB, net *memnet.Network, host, workers int) *side {
 func newPair(t testing.TB, specs ...layerSpec) *pair { return newWorkers(t, 3, specs...) }
 
 func newWorkers(t testing.TB, workers int, specs ...layerSpec) *pair {
+	return newMixed(t, workers, nil, specs...)
+}
+
+// newMixed makes a pair whose layers have a suite each.
+func newMixed(t testing.TB, workers int, suites []esp.Suite, specs ...layerSpec) *pair {
 	net := memnet.New()
-	p := &pair{net: net, specs: specs, a: newSide(t, net, 1, workers), b: newSide(t, net, 2, workers)}
+	p := &pair{net: net, specs: specs, suites: suites, a: newSide(t, net, 1, workers), b: newSide(t, net, 2, workers)}
 	p.a.bundle, p.b.bundle = p.join(p.a, p.b, 1, 2), p.join(p.b, p.a, 2, 1)
 	for _, s := range []*side{p.a, p.b} {
 		s.view.decision = nest.Decision{Verdict: nest.Send, Bundle: s.bundle}
@@ -140,6 +147,10 @@ func newWorkers(t testing.TB, workers int, specs ...layerSpec) *pair {
 func (p *pair) join(from, to *side, src, dst int) *nest.Bundle {
 	b := &nest.Bundle{MTU: 1500}
 	for i, spec := range p.specs {
+		suite := suite
+		if len(p.suites) > 0 {
+			suite = p.suites[i]
+		}
 		id := sa.Layer(i + 1)
 		spi, err := to.sad.Reserve()
 		if err != nil {

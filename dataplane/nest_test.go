@@ -63,10 +63,12 @@ func TestNests(t *testing.T) {
 // them, with the largest headers, IKE to its peer included.
 func TestDeepestNest(t *testing.T) {
 	var specs []layerSpec
+	var suites []esp.Suite
 	for range 8 {
 		specs = append(specs, layerSpec{esp.Tunnel, packet.EncapUDP, true})
+		suites = append(suites, largest)
 	}
-	p := newPair(t, append(specs, layerSpec{esp.Transport, packet.EncapUDP, true})...)
+	p := newMixed(t, 3, append(suites, largest), append(specs, layerSpec{esp.Transport, packet.EncapUDP, true})...)
 	p.start()
 	a, b := p.ends(true)
 	exchange(t, p.a, p.b, datagram(a, b, int(p.a.bundle.MTU), 1))

@@ -36,20 +36,22 @@ func TestNoGaps(t *testing.T) {
 		if specs[len(specs)-1].mode != 0 {
 			continue // transport mode changes the order of headers
 		}
-		t.Run(name, func(t *testing.T) {
-			p := newWorkers(t, 1, specs...)
-			g := &gapNet{t: t}
-			p.a.dp.egress[0].net = g
-			for segment := 1; segment < 40; segment++ {
-				b, _ := superPacket(t, p, 9, segment)
-				q := packet.New(len(b))
-				q.Set(b)
-				q.Segment = segment
-				_ = p.a.dp.egress[0].batch(packet.Batch{q})
-			}
-			if g.seen != 39*9 {
-				t.Errorf("%d packets, want %d; drops %v", g.seen, 39*9, p.a.dp.Drops())
-			}
-		})
+		t.Run(name, func(t *testing.T) { noGaps(t, newWorkers(t, 1, specs...)) })
+		t.Run(name+", suites mixed", func(t *testing.T) { noGaps(t, newMixed(t, 1, mixed[:len(specs)], specs...)) })
+	}
+}
+
+func noGaps(t *testing.T, p *pair) {
+	g := &gapNet{t: t}
+	p.a.dp.egress[0].net = g
+	for segment := 1; segment < 40; segment++ {
+		b, _ := superPacket(t, p, 9, segment)
+		q := packet.New(len(b))
+		q.Set(b)
+		q.Segment = segment
+		_ = p.a.dp.egress[0].batch(packet.Batch{q})
+	}
+	if g.seen != 39*9 {
+		t.Errorf("%d packets, want %d; drops %v", g.seen, 39*9, p.a.dp.Drops())
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"testing"
 
+	"warren/esp"
 	"warren/packet"
 )
 
@@ -159,16 +160,24 @@ func TestPathMTU(t *testing.T) {
 	p.a.settled(func(c Counters) bool { return c.ToControl == 1 && c.ToTUN == 0 })
 }
 
+// TestMSS: the MSS is what the chain takes, and with AES-CBC innermost a segment
+// of that size fills its blocks.
 func TestMSS(t *testing.T) {
-	p := newPair(t, nests["two tunnels"]...)
-	a, b := p.ends(false)
-	p.start()
-	syn := make([]byte, 44)
-	packet.PutIP(syn, packet.IPHeader{Src: a, Dst: b, Proto: packet.ProtoTCP, TTL: 64, DF: true, Len: 44})
-	copy(syn[32:], []byte{0x60, 2})
-	copy(syn[40:], []byte{2, 4, 0x05, 0xb4}) // 1460
-	p.a.dev.Inject(syn)
-	if got, want := int(binary.BigEndian.Uint16(p.b.written()[42:])), int(p.a.bundle.MTU)-40; got != want {
-		t.Errorf("mss %d, want %d", got, want)
+	for _, suites := range [][]esp.Suite{{suite, suite}, {suite, largest}, {largest, suite}, {largest, largest}} {
+		p := newMixed(t, 1, suites, nests["two tunnels"]...)
+		a, b := p.ends(false)
+		p.start()
+		syn := make([]byte, 44)
+		packet.PutIP(syn, packet.IPHeader{Src: a, Dst: b, Proto: packet.ProtoTCP, TTL: 64, DF: true, Len: 44})
+		copy(syn[32:], []byte{0x60, 2})
+		copy(syn[40:], []byte{2, 4, 0x05, 0xb4}) // 1460
+		p.a.dev.Inject(syn)
+		mtu := int(p.a.bundle.MTU)
+		if got, want := int(binary.BigEndian.Uint16(p.b.written()[42:])), mtu-40; got != want {
+			t.Errorf("%v: mss %d, want %d", suites, got, want)
+		}
+		if inner := suites[1]; inner.SealedLen(mtu) != inner.SealedLen(mtu-inner.BlockAlign()+1) || inner.SealedLen(mtu) == inner.SealedLen(mtu+1) {
+			t.Errorf("%v: %d bytes leave padding", suites, mtu)
+		}
 	}
 }

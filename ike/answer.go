@@ -88,7 +88,7 @@ func (a *childAnswer) make(s *session, choice crypt.Choice, ps []message.Payload
 	if err != nil {
 		return refuse(message.InvalidSyntax, "%v", err)
 	}
-	suite, ok := suiteOf(choice)
+	suite, ok := SuiteOf(choice)
 	if !ok {
 		return refuse(message.NoProposalChosen, "ESP cannot do %v", choice)
 	}

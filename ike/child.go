@@ -89,7 +89,7 @@ func keysFor(k crypt.ChildKeys, initiated bool) childKeys {
 
 // addChild puts c in the session and starts its lifetime.
 func (e *Engine) addChild(s *session, c *child) {
-	c.life = e.lifetime(s)
+	c.life = e.lifetime(s, c.suite)
 	c.rekeyAt = e.rekeyTime(s, c.born, c.life.SoftTime)
 	c.hardAt = after(c.born, c.life.HardTime)
 	c.sending = true
@@ -206,8 +206,8 @@ func (s *session) byIn(spi esp.SPI) *child {
 	return nil
 }
 
-// suiteOf is the ESP suite of a choice.
-func suiteOf(c crypt.Choice) (esp.Suite, bool) {
-	cipher, ok := cipherOf(c.Encr)
-	return esp.Suite{Cipher: cipher, ESN: c.ESN == esnYes}, ok
+// SuiteOf is the ESP suite of a choice, if ESP can do that.
+func SuiteOf(c crypt.Choice) (esp.Suite, bool) {
+	s, err := esp.ParseSuite(c.Suite())
+	return s, err == nil
 }

@@ -14,25 +14,8 @@ import (
 	"warren/sa"
 )
 
-const esnYes = message.ESNYes
-
 // firstSPI is the lowest SPI that can name an SA (RFC 4303, Section 2.1).
 const firstSPI esp.SPI = 256
-
-// cipherOf maps an encryption transform to the ESP cipher.
-func cipherOf(c crypt.Encr) (esp.Cipher, bool) {
-	switch c {
-	case crypt.Encr{ID: message.EncrAESGCM16, KeyLen: 128}:
-		return esp.AES128GCM16, true
-	case crypt.Encr{ID: message.EncrAESGCM16, KeyLen: 192}:
-		return esp.AES192GCM16, true
-	case crypt.Encr{ID: message.EncrAESGCM16, KeyLen: 256}:
-		return esp.AES256GCM16, true
-	case crypt.Encr{ID: message.EncrChaCha20Poly1305}:
-		return esp.ChaCha20Poly1305, true
-	}
-	return 0, false
-}
 
 func spiBytes(spi esp.SPI) []byte { return binary.BigEndian.AppendUint32(nil, uint32(spi)) }
 
@@ -166,7 +149,7 @@ func (o *offer) child(choice crypt.Choice, transport bool, now time.Time) (*chil
 	if err != nil {
 		return nil, err
 	}
-	suite, ok := suiteOf(choice)
+	suite, ok := SuiteOf(choice)
 	if !ok {
 		return nil, fmt.Errorf("ESP cannot do %v", choice)
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"warren/esp"
 	"warren/sa"
 )
 
@@ -74,9 +75,10 @@ func (e *Engine) gap(s *session, at time.Time) time.Duration {
 	return least
 }
 
-// lifetime is the life of a new child of s, its soft limits spread.
-func (e *Engine) lifetime(s *session) sa.Lifetime {
-	life, keep := s.rekey.Child, 1-e.share(s)
+// lifetime is the life of a new child of s, not beyond what its suite is good for,
+// its soft limits spread.
+func (e *Engine) lifetime(s *session, suite esp.Suite) sa.Lifetime {
+	life, keep := s.rekey.Child.Within(suite.MaxBytes()), 1-e.share(s)
 	life.SoftBytes = uint64(float64(life.SoftBytes) * keep)
 	life.SoftPackets = uint64(float64(life.SoftPackets) * keep)
 	return life

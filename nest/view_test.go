@@ -174,6 +174,7 @@ func TestTunnelWithoutLease(t *testing.T) {
 func TestMTUOfHopN(t *testing.T) {
 	gcm := esp.Suite{Cipher: esp.AES128GCM16}
 	udp4 := Wrapping{esp.Tunnel, gcm, packet.EncapUDP, false}
+	cbc := Wrapping{esp.Tunnel, esp.Suite{Cipher: esp.AES128CBC, Integ: esp.HMACSHA256}, packet.EncapUDP, false}
 	tests := map[string]struct {
 		outer OuterMTU
 		w     Wrapping
@@ -188,6 +189,12 @@ func TestMTUOfHopN(t *testing.T) {
 		"transport over IPv6":  {1500, Wrapping{esp.Transport, gcm, packet.EncapNone, true}, 1466},
 		"padding takes a step": {1439, udp4, 1374},
 		"and gives it back":    {1442, udp4, 1378},
+		"AES-CBC":              {1500, cbc, 1422},
+		"a block less":         {1491, cbc, 1406},
+		"and more, to a byte":  {1492, cbc, 1422},
+		"AES-CBC in transport": {1500, Wrapping{esp.Transport, cbc.Suite, packet.EncapNone, false}, 1458},
+		"in the largest suite": {1422, Wrapping{esp.Tunnel, esp.Suite{Cipher: esp.AES256CBC, Integ: esp.HMACSHA512}, packet.EncapUDP, true}, 1310},
+		"short ICV":            {1500, Wrapping{esp.Tunnel, esp.Suite{Cipher: esp.AES128GCM8, ESN: true}, packet.EncapUDP, false}, 1446},
 		"nothing fits":         {60, udp4, 0},
 		"less than a header":   {10, udp4, 0},
 	}
@@ -211,7 +218,7 @@ func TestInnerMTUIsExact(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := Wrapping{
 			Mode:  rapid.SampledFrom([]esp.Mode{esp.Tunnel, esp.Transport}).Draw(t, "mode"),
-			Suite: esp.Suite{Cipher: rapid.SampledFrom([]esp.Cipher{esp.AES128GCM16, esp.AES256GCM16, esp.ChaCha20Poly1305}).Draw(t, "cipher")},
+			Suite: rapid.SampledFrom(esp.Suites()).Draw(t, "suite"),
 			Encap: rapid.SampledFrom([]packet.Encap{packet.EncapNone, packet.EncapUDP}).Draw(t, "encap"),
 			IPv6:  rapid.Bool().Draw(t, "v6"),
 		}

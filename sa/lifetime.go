@@ -13,6 +13,24 @@ type Lifetime struct {
 	SoftPackets, HardPackets uint64
 }
 
+// Within returns l with no more than so many bytes, and a soft limit that leaves a
+// quarter of them for the rekey. Zero bytes mean no limit.
+func (l Lifetime) Within(bytes uint64) Lifetime {
+	if bytes != 0 {
+		l.SoftBytes = lower(l.SoftBytes, bytes/4*3)
+		l.HardBytes = lower(l.HardBytes, bytes)
+	}
+	return l
+}
+
+// lower returns the lower one of two limits, of which a may be none.
+func lower(a, b uint64) uint64 {
+	if a == 0 {
+		return b
+	}
+	return min(a, b)
+}
+
 // A load is what an SA has carried so far.
 type load struct{ bytes, packets uint64 }
 

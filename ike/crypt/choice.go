@@ -94,6 +94,19 @@ func (c Choice) String() string {
 	return strings.Join(words, "-")
 }
 
+// Suite writes what protects packets, in proposal notation without words for what
+// is not there, such as "aes128-sha256-esn".
+func (c Choice) Suite() string {
+	words := []string{nameOf(c.Encr)}
+	if c.Integ != message.IntegNone {
+		words = append(words, tokenName(message.TransformInteg, uint16(c.Integ), 0))
+	}
+	if c.ESN64() {
+		words = append(words, tokenName(message.TransformESN, uint16(c.ESN), 0))
+	}
+	return strings.Join(words, "-")
+}
+
 // Permits reports whether p would have allowed c, which was chosen of another
 // proposal.
 func (p Proposal) Permits(c Choice) bool {

@@ -89,7 +89,8 @@ func TestParseProposalErrors(t *testing.T) {
 		"aes128gcm16-prfsha256-x25519-ke1_mlkem768-ke2_mlkem768": {"same key exchange twice"},
 		"aes128gcm16-prfsha256-ke1_mlkem768":                     {"key exchange"},
 		"aes128gcm16-sha1-x25519":                                {`"sha1"`, "sha256"},
-		"3des":                                                   {`"3des"`},
+		"3des":                                                   {`"3des"`, "RFC 8247", "aes128gcm16"},
+		"aes128-md5-modp2048":                                    {`"md5"`, "sha256"},
 		"":                                                       {`""`, "aes128gcm16"},
 		"aes128gcm16--x25519":                                    {`""`},
 		"AES128GCM16-prfsha256-x25519":                           {`"AES128GCM16"`},
@@ -111,7 +112,7 @@ func TestParseProposalErrors(t *testing.T) {
 		"aes256gmac":                               {`"aes256gmac"`},
 		"esn":                                      {"encryption"},
 		"aes128gcm16-esn-esn":                      {`"esn"`, "twice"},
-		"null-esn":                                 {`"null"`, "noesn"},
+		"null-esn":                                 {`"null"`, "encryption", "aes128gcm16"},
 	} {
 		checkError(t, s, ParseESP, want)
 	}

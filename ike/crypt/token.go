@@ -120,6 +120,7 @@ func lookup(name string, p message.Protocol) (token, error) {
 // missing says what to take instead of an algorithm that peers have and this
 // program does not.
 func missing(name string) string {
+	const weak = "it is weak, or on its way out (RFC 8221, RFC 8247); "
 	switch {
 	case strings.HasPrefix(name, "aes") && strings.Contains(name, "ccm"):
 		return "take AES-GCM, like aes128gcm16"
@@ -127,6 +128,12 @@ func missing(name string) string {
 		return "Go's library has only mlkem768 and mlkem1024"
 	case name == "x448", name == "curve448":
 		return "take ecp521 or x25519"
+	case name == "3des", name == "des", strings.HasPrefix(name, "blowfish"), strings.HasPrefix(name, "cast"):
+		return weak + "take AES-GCM, like aes128gcm16, or else aes128 with sha256"
+	case name == "sha", name == "sha1", name == "md5":
+		return weak + "take sha256 or sha512"
+	case name == "null":
+		return "nothing goes without encryption here; take AES-GCM, like aes128gcm16"
 	}
 	return ""
 }
