@@ -54,17 +54,6 @@ func (t *authTask) build(e *Engine, s *session) ([]message.Payload, error) {
 	return slices.Concat(ps, t.child.payloads(), ppk, s.offerMOBIKE()), nil
 }
 
-// onlySession reports whether s is the only session between its two
-// identities, so that INITIAL_CONTACT is true (RFC 7296, Section 2.4).
-func (e *Engine) onlySession(s *session) bool {
-	for _, o := range e.order {
-		if o != s && o.localID.Equal(s.localID) && o.remoteID.Equal(s.remoteID) {
-			return false
-		}
-	}
-	return true
-}
-
 // proposedLocal is the initiator's own side: everything where it asks for a
 // virtual address, which the responder narrows to that address.
 func (s *session) proposedLocal() []policy.Selector {

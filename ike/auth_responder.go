@@ -159,14 +159,12 @@ func (e *Engine) finishAuth(sa *ikeSA, d Datagram, ps, resp []message.Payload, n
 	if no == nil && !none {
 		no = c.build(e, sa, ps, now)
 	}
-	old := e.twins(s)
 	if !anew {
-		e.thin(old, now)
-		old = nil
+		e.thin(e.twins(s), now)
 	}
 	e.up(s, now)
-	for _, o := range old {
-		e.end(o, ending{reason: fmt.Sprintf("%v came back with INITIAL_CONTACT", s.remoteID), byPeer: true}, now)
+	if anew {
+		e.outdate(s, now)
 	}
 	s.halfBy = now.Add(e.opt.ChildlessTime) // an IKE SA without a child is not kept for long
 	if no != nil {
@@ -186,29 +184,4 @@ func (e *Engine) finishAuth(sa *ikeSA, d Datagram, ps, resp []message.Payload, n
 	}
 	e.introduce(s, c.child, c.takes, c.keys)
 	e.respond(sa, d, message.IKEAuth, append(resp, c.payloads...))
-}
-
-// maxTwins bounds the sessions of one identity.
-const maxTwins = 16
-
-// thin makes room for one more session beside twins, which are the oldest first.
-func (e *Engine) thin(twins []*session, now time.Time) {
-	twins = slices.DeleteFunc(twins, func(o *session) bool { return o.state == sessionClosing })
-	if len(twins) >= maxTwins {
-		e.closeSession(twins[0], ending{reason: fmt.Sprintf("%v has too many sessions", twins[0].remoteID)}, now)
-	}
-}
-
-// twins lists the sessions with the same two identities as s. An INITIAL_CONTACT
-// makes them void (RFC 7296, Section 2.4), but not those that it came through.
-func (e *Engine) twins(s *session) []*session {
-	carriers := e.carriers(s)
-	var old []*session
-	for _, o := range e.order {
-		if o != s && !o.initiator && o.state != sessionHalfOpen && !slices.Contains(carriers, o) &&
-			o.localID.Equal(s.localID) && o.remoteID.Equal(s.remoteID) {
-			old = append(old, o)
-		}
-	}
-	return old
 }

@@ -244,3 +244,125 @@ func TestNestedSessionsPerIdentityBounded(t *testing.T) {
 		t.Errorf("%d sessions, want %d with the two that carry them", n, maxTwins+2)
 	}
 }
+
+// restarted opens a session from another engine of the initiator, which knows of no
+// other session and says so.
+func (p *pair) restarted(name string, seed uint64, c PeerConfig) *end {
+	p.t.Helper()
+	old := p.i
+	p.i = newEnd(p.t, name, seed, Options{})
+	fresh := p.i
+	must1(fresh.e.Initiate(c, p.now))
+	p.settle()
+	p.i = old
+	return fresh
+}
+
+// TestInitialContactLate: an INITIAL_CONTACT that was under way for long says nothing
+// of what the peer has opened since, through the same layer or another.
+func TestInitialContactLate(t *testing.T) {
+	p := newPair(t, acceptConfig(t))
+	p.establish(peerConfig(t)) // of the peer before it restarted
+	stale := p.r.e.order[0].id
+	p.now = p.now.Add(time.Second)
+	p.i = newEnd(t, "restarted", 70, Options{})
+	must1(p.i.e.Initiate(peerConfig(t), p.now))
+	late := p.until(message.IKEAuth)
+
+	p.now = p.now.Add(100 * time.Millisecond)
+	c := peerConfig(t)
+	c.Layer, c.Local = 8, netip.MustParseAddrPort("192.0.2.101:500")
+	second := must1(p.i.e.Initiate(c, p.now))
+	p.settle()
+	if !p.i.up[second] || len(p.r.e.Sessions()) != 3 { // the late one is half-open
+		t.Fatalf("%s", dump(p.r.events))
+	}
+	p.now = p.now.Add(100 * time.Millisecond)
+	p.hand(late)
+	p.r.quiet = true
+	p.settle()
+	var left []SessionID
+	for _, s := range p.r.e.Sessions() {
+		left = append(left, s.ID)
+	}
+	if len(left) != 2 || slices.Contains(left, stale) || len(p.i.up) != 2 {
+		t.Errorf("sessions %v are left, %d was the stale one; %s", left, stale, dump(p.r.events))
+	}
+}
+
+// TestInitialContactBothWays: it ends what this node had opened to the same peer as
+// well, without a message, but not what the two ends open at the same time.
+func TestInitialContactBothWays(t *testing.T) {
+	back := func(t *testing.T) PeerConfig {
+		c := peerConfig(t)
+		c.Name, c.Local, c.Remote, c.LocalID, c.RemoteID = "alice", c.Remote, c.Local, c.RemoteID, c.LocalID
+		c.VirtualIP4, c.Layer = false, 900
+		return c
+	}
+	both := func(t *testing.T) *pair {
+		own := acceptConfig(t)
+		own.LocalID, own.IDs, own.Pool = mustID(t, "alice.example"), []string{"sg1.example"}, nil
+		return newPair(t, acceptConfig(t), func(i, _ *Options) { i.Accept = []AcceptConfig{own} })
+	}
+	t.Run("after a restart", func(t *testing.T) {
+		p := both(t)
+		must1(p.r.e.Initiate(back(t), p.now))
+		p.settle()
+		if len(p.r.in) != 1 {
+			t.Fatalf("%s", dump(p.r.events))
+		}
+		p.now = p.now.Add(time.Minute)
+		p.tap = nil
+		p.r.quiet = true
+		p.restarted("restarted", 71, peerConfig(t))
+		d, ok := last[SessionDown](p.r)
+		if !ok || d.Name != "alice" || !d.ByPeer || len(p.r.e.Sessions()) != 1 || p.r.theSession().Initiator {
+			t.Errorf("%s", dump(p.r.events))
+		}
+		for _, f := range p.tap {
+			if f.kind() == message.Informational {
+				t.Errorf("%#v is sent to nobody", f)
+			}
+		}
+	})
+	t.Run("at the same time", func(t *testing.T) {
+		for n := range 6 { // their messages cross at each step
+			p := both(t)
+			must1(p.r.e.Initiate(back(t), p.now))
+			p.flush()
+			for range n {
+				p.now = p.now.Add(time.Millisecond)
+				if len(p.wire) > 0 {
+					p.deliver(0)
+				}
+			}
+			must1(p.i.e.Initiate(peerConfig(t), p.now))
+			p.flush()
+			for len(p.wire) > 0 {
+				p.now = p.now.Add(time.Millisecond)
+				p.deliver(0)
+			}
+			if len(p.i.e.Sessions()) != 2 || len(p.r.e.Sessions()) != 2 || len(p.i.in) != 2 || len(p.r.in) != 2 {
+				t.Errorf("after %d messages of the one: %s; %s", n, dump(p.i.events), dump(p.r.events))
+			}
+		}
+	})
+}
+
+// TestInitialContactUnproven: whoever only claims an identity ends nothing of it.
+func TestInitialContactUnproven(t *testing.T) {
+	p := newPair(t, acceptConfig(t))
+	p.establish(peerConfig(t))
+	p.now = p.now.Add(time.Minute)
+	c := peerConfig(t)
+	c.PSK = []byte("incorrect horse")
+	thief := p.restarted("thief", 72, c)
+	if f, ok := last[SessionFailed](thief); !ok || f.PeerReason != "AUTHENTICATION_FAILED" {
+		t.Errorf("%s", dump(thief.events))
+	}
+	if len(p.r.e.Sessions()) != 1 || count[SessionDown](p.r) != 0 {
+		t.Errorf("%s", dump(p.r.events))
+	}
+	p.agree()
+	p.close()
+}

@@ -1,0 +1,59 @@
+package ike
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// onlySession reports whether s is the only session between its two
+// identities, so that INITIAL_CONTACT is true (RFC 7296, Section 2.4). Identities
+// that meet in several layers of a chain have several.
+func (e *Engine) onlySession(s *session) bool {
+	return !slices.ContainsFunc(e.order, func(o *session) bool { return o != s && o.between(s) })
+}
+
+// between reports whether o has the same two identities as s.
+func (o *session) between(s *session) bool {
+	return o.localID.Equal(s.localID) && o.remoteID.Equal(s.remoteID)
+}
+
+// outdate ends the sessions that the INITIAL_CONTACT of s makes void, in silence:
+// whoever had them has forgotten them (RFC 7296, Section 2.4). Those are all between
+// the same identities, whichever end opened them and however deep they are, but
+// neither those that s comes through nor those that are younger than its
+// IKE_SA_INIT: its IKE_AUTH may have been under way for long, and the peer may have
+// opened others since.
+func (e *Engine) outdate(s *session, now time.Time) {
+	carriers := e.carriers(s)
+	for _, o := range slices.Clone(e.order) {
+		if o == s || !o.between(s) || o.established.IsZero() || o.established.After(s.cur.born) || slices.Contains(carriers, o) {
+			continue
+		}
+		e.end(o, ending{reason: fmt.Sprintf("%v came back with INITIAL_CONTACT", s.remoteID), byPeer: true}, now)
+	}
+}
+
+// maxTwins bounds the sessions of one identity.
+const maxTwins = 16
+
+// thin makes room for one more session beside twins, which are the oldest first.
+func (e *Engine) thin(twins []*session, now time.Time) {
+	twins = slices.DeleteFunc(twins, func(o *session) bool { return o.state == sessionClosing })
+	if len(twins) >= maxTwins {
+		e.closeSession(twins[0], ending{reason: fmt.Sprintf("%v has too many sessions", twins[0].remoteID)}, now)
+	}
+}
+
+// twins lists the sessions that peers opened with the same two identities as s, but
+// not those that it came through.
+func (e *Engine) twins(s *session) []*session {
+	carriers := e.carriers(s)
+	var old []*session
+	for _, o := range e.order {
+		if o != s && !o.initiator && o.state != sessionHalfOpen && !slices.Contains(carriers, o) && o.between(s) {
+			old = append(old, o)
+		}
+	}
+	return old
+}
