@@ -34,8 +34,12 @@ func (t Trial) Late() float64 {
 
 // Try offers a load and waits until no more of it arrives.
 func Try(s *Sender, r *Receiver, l Load) (Trial, error) {
+	return try(r, l, func() (Offered, error) { return s.Run(l) })
+}
+
+func try(r *Receiver, l Load, offer func() (Offered, error)) (Trial, error) {
 	r.Begin(l.Run)
-	o, err := s.Run(l)
+	o, err := offer()
 	t := Trial{Offered: o, Prompt: r.Count()}
 	if err != nil {
 		return t, err

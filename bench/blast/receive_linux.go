@@ -22,6 +22,7 @@ const (
 type Receiver struct {
 	fd   int
 	addr netip.AddrPort
+	size int // of every packet, whatever it holds; zero: packets have headers
 
 	// run is the current run in the upper half and its packets in the lower one,
 	// so that both change together.
@@ -32,12 +33,16 @@ type Receiver struct {
 
 // Listen makes a receiver in the network namespace of the calling thread and
 // starts to count. Port 0 asks for any.
-func Listen(at netip.AddrPort) (*Receiver, error) {
+func Listen(at netip.AddrPort) (*Receiver, error) { return ListenAny(at, 0) }
+
+// ListenAny is Listen for packets that nobody here has made: whatever comes counts,
+// as one packet for so many bytes.
+func ListenAny(at netip.AddrPort, size int) (*Receiver, error) {
 	fd, err := socket(at)
 	if err != nil {
 		return nil, err
 	}
-	r := &Receiver{fd: fd}
+	r := &Receiver{fd: fd, size: size}
 	if err := r.bind(at); err != nil {
 		unix.Close(fd)
 		return nil, err
@@ -107,7 +112,12 @@ func (r *Receiver) add(m *messages, bufs []byte, n int) {
 	state := r.state.Load()
 	sum := 0
 	for i := range n {
-		sum += count(bufs[i*receiveSize:][:m.hdrs[i].len], uint32(state>>32))
+		b := bufs[i*receiveSize:][:m.hdrs[i].len]
+		if r.size > 0 {
+			sum += len(b) / r.size
+		} else {
+			sum += count(b, uint32(state>>32))
+		}
 	}
 	r.state.CompareAndSwap(state, state+uint64(sum)) // fails only where the run has changed
 }

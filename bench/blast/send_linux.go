@@ -38,7 +38,7 @@ type Offered struct {
 // Rate is packets a second.
 func (o Offered) Rate() float64 { return float64(o.Packets) / o.Took.Seconds() }
 
-// A Sender is a connected UDP socket. It belongs to one goroutine.
+// A Sender is a UDP socket. It belongs to one goroutine.
 type Sender struct{ fd int }
 
 // Dial makes a sender in the network namespace of the calling thread.
@@ -79,10 +79,11 @@ func (s *Sender) Run(l Load) (Offered, error) {
 	}
 	runtime.LockOSThread() // naps are the thread's: no other one is to be woken
 	defer runtime.UnlockOSThread()
-	return s.pace(m, l, segs)
+	return s.pace(m, l, segs, func(int) {})
 }
 
-func (s *Sender) pace(m *messages, l Load, segs int) (Offered, error) {
+// pace sends what is due of a load, once prepare has made so many messages.
+func (s *Sender) pace(m *messages, l Load, segs int, prepare func(n int)) (Offered, error) {
 	p := pacer{rate: l.Rate / float64(segs)}
 	var o Offered
 	start := time.Now()
@@ -96,6 +97,7 @@ func (s *Sender) pace(m *messages, l Load, segs int) (Offered, error) {
 			sleep(nap)
 			continue
 		}
+		prepare(due)
 		n, errno := m.send(s.fd, due)
 		p.sent += n
 		o.Packets += n * segs

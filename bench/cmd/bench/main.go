@@ -3,6 +3,7 @@
 //	bench peers [FLAGS]      warren beside other systems; docs and results are written
 //	bench report FILE        write the docs again from a result
 //	bench lookups [FLAGS]    rules looked up, beside dpdk-test-acl where it is installed
+//	bench many [FLAGS]       a gateway with many clients, beside itself with one
 //	bench table              read the output of `go test -bench` and print it as one table
 //	bench table DIR          the same, and DIR/inprocess.md is written
 //
@@ -50,6 +51,8 @@ func run(ctx context.Context, args []string) error {
 		return peers(ctx, args[1:])
 	case verb == "lookups":
 		return lookups(ctx, args[1:])
+	case verb == "many":
+		return many(ctx, args[1:])
 	case verb == "report" && len(args) == 2:
 		r, err := bench.Load(args[1])
 		if err != nil {
@@ -67,7 +70,7 @@ func run(ctx context.Context, args []string) error {
 		}
 		return writeDoc(args[1], "inprocess.md", bench.InprocessPage(lines))
 	}
-	fmt.Fprintln(os.Stderr, "usage: bench peers [FLAGS] | bench report FILE | bench lookups [FLAGS] | bench table [DIR]")
+	fmt.Fprintln(os.Stderr, "usage: bench peers [FLAGS] | bench report FILE | bench lookups [FLAGS] | bench many [FLAGS] | bench table [DIR]")
 	return flag.ErrHelp
 }
 
