@@ -41,7 +41,7 @@ DEPS := \
 RACE_PACKAGES = $(shell $(GO) list ./... | grep -v /itest$$)
 UNIT_PACKAGES = $(RACE_PACKAGES)
 
-.PHONY: all build build-ipsecmb deps test check unit ipsecmb race e2e modes every-mode demo fuzz bench bench-peers bench-lookups clean
+.PHONY: all build build-ipsecmb deps test check unit ipsecmb race e2e modes every-mode demo fuzz bench bench-peers bench-lookups bench-many clean
 
 all: build
 
@@ -123,6 +123,10 @@ bench-peers: deps
 # memory of some 7 GB for that.
 bench-lookups:
 	$(GO) run ./bench/cmd/bench lookups $(BENCHFLAGS)
+
+# A gateway with many clients, three minutes.
+bench-many: deps
+	$(GO) run ./bench/cmd/bench many $(BENCHFLAGS)
 
 clean:
 	rm -rf $(BIN)

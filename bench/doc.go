@@ -12,6 +12,9 @@
 // [MeasureLookups] looks rules up beside DPDK's librte_acl, which has the same rules
 // and flows, and judges what was found.
 //
+// [MeasureMany] measures a gateway with many clients, beside the same packets
+// through one SA.
+//
 // [ParseGo] and [GoTable] make one table of what `go test -bench` says about the
 // packages of the data path.
 package bench

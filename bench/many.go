@@ -3,11 +3,11 @@ package bench
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
-	"runtime"
 	"time"
 
 	"warren/dataplane"
@@ -64,9 +64,8 @@ func manySuite() esp.Suite { return esp.Suite{Cipher: esp.AES128GCM16, ESN: true
 // at is the n-th address of a prefix.
 func at(prefix string, n int) netip.Addr {
 	b := netip.MustParsePrefix(prefix).Addr().As4()
-	v := uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3]) + 0
-	v += uint32(n)
-	return netip.AddrFrom4([4]byte{byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)})
+	binary.BigEndian.PutUint32(b[:], binary.BigEndian.Uint32(b[:])+uint32(n))
+	return netip.AddrFrom4(b)
 }
 
 func gatewayAddr() netip.AddrPort { return netip.AddrPortFrom(at(outerLink, 1), manyPort) }
@@ -164,7 +163,6 @@ func (m *manyLab) newSide(key []byte, clients int, client func(i int) (netip.Add
 		s.spis = append(s.spis, spi)
 	}
 	s.view = nests.View()
-	runtime.KeepAlive(nests)
 	return s, nil
 }
 

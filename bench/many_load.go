@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"path/filepath"
 	"time"
 
 	"warren/bench/blast"
@@ -17,10 +18,10 @@ import (
 // ManyOptions say how much of a gateway with many clients is measured. The zero
 // value is a full run, some three minutes.
 type ManyOptions struct {
-	Clients  int       // zero means 10,000
-	Rounds   int       // zero means 5
-	Probe    int       // milliseconds of each trial of a rate; zero means 200
-	Progress io.Writer // nil discards a line for each figure
+	Clients  int       `json:"clients"` // zero means 10,000
+	Rounds   int       `json:"rounds"`  // zero means 5
+	Probe    int       `json:"probe"`   // milliseconds of each trial of a rate; zero means 200
+	Progress io.Writer `json:"-"`       // nil discards a line for each figure
 }
 
 func (o ManyOptions) withDefaults() ManyOptions {
@@ -35,15 +36,19 @@ func (o ManyOptions) withDefaults() ManyOptions {
 
 // Many is what a gateway with many clients forwards.
 type Many struct {
-	Options ManyOptions
-	Bytes   float64 // of memory per client: both SAs and what the dataplane knows of it
-	Rates   map[ManyKey]map[int]float64
+	Started time.Time                  `json:"started"`
+	Machine Machine                    `json:"machine"`
+	Options ManyOptions                `json:"options"`
+	Bytes   float64                    `json:"bytes_per_client"` // both SAs and what the dataplane knows of it
+	Rates   map[string]map[int]float64 `json:"rates"`            // packets a second, by manyKey and round
 }
 
-// A ManyKey is a load with packets of one size.
-type ManyKey struct {
-	Load string
-	Size int
+// manyKey names a load with packets of one size.
+func manyKey(load string, size int) string { return fmt.Sprint(load, "-", size) }
+
+// Save writes the result into dir and returns the file.
+func (r *Many) Save(dir string) (string, error) {
+	return save(filepath.Join(dir, "many-"+r.Started.UTC().Format(stamp)+".json"), r)
 }
 
 // A manyLoad is a way in which packets go through the gateway.
@@ -89,7 +94,9 @@ func MeasureMany(ctx context.Context, o ManyOptions) (res *Many, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, m.plane.Err(), m.plane.Close()) }()
-	res = &Many{Options: o, Bytes: m.bytes, Rates: make(map[ManyKey]map[int]float64)}
+	res = &Many{
+		Started: time.Now(), Machine: ThisMachine(), Options: o, Bytes: m.bytes, Rates: make(map[string]map[int]float64),
+	}
 	loads, run := manyLoads(), uint32(0)
 	for round := range o.Rounds {
 		for i := range loads {
@@ -111,7 +118,7 @@ func (r *Many) cell(ctx context.Context, m *manyLab, load *manyLoad, size, round
 		return err
 	}
 	defer p.close()
-	key := ManyKey{load.name, size}
+	key := manyKey(load.name, size)
 	if r.Rates[key] == nil {
 		r.Rates[key] = make(map[int]float64)
 	}

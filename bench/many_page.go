@@ -1,9 +1,6 @@
 package bench
 
-import (
-	"fmt"
-	"time"
-)
+import "fmt"
 
 const manyTop = `# Many peers
 
@@ -31,7 +28,7 @@ A client takes %.0f bytes: two SAs with the default window, and what the datapla
 
 // Page is the result as a page.
 func (r *Many) Page() string {
-	return fmt.Sprintf(manyTop, r.Options.Clients, caption(time.Now(), ThisMachine())) + r.table() +
+	return fmt.Sprintf(manyTop, r.Options.Clients, caption(r.Started, r.Machine)) + r.table() +
 		fmt.Sprintf(manyHow, r.Bytes, r.Options.Clients, r.Options.Rounds)
 }
 
@@ -44,9 +41,9 @@ func (r *Many) table() string {
 	for _, load := range manyLoads() {
 		row := []string{load.title}
 		for _, size := range manySizes() {
-			own := r.Rates[ManyKey{load.name, size}]
+			own := r.Rates[manyKey(load.name, size)]
 			row = append(row, r.rate(own), "")
-			if c, ok := Compare(own, r.Rates[ManyKey{load.base, size}]); ok {
+			if c, ok := Compare(own, r.Rates[manyKey(load.base, size)]); ok {
 				row[len(row)-1] = fmt.Sprintf("%.0f %% (%.0f–%.0f)", 100*c.Median, 100*c.Min, 100*c.Max)
 			}
 		}

@@ -68,14 +68,21 @@ func (r *Result) SenderLimited(system, key string) bool {
 // Save writes the result into dir, named after its time, and returns the file.
 // A file that is half written has another name.
 func (r *Result) Save(dir string) (string, error) {
-	b, err := json.MarshalIndent(r, "", " ")
+	return save(filepath.Join(dir, r.Started.UTC().Format(stamp)+".json"), r)
+}
+
+// stamp is the format of times in names of files.
+const stamp = "20060102-150405"
+
+// save writes v as the JSON file at path, which it returns.
+func save(path string, v any) (string, error) {
+	b, err := json.MarshalIndent(v, "", " ")
 	if err != nil {
 		return "", fmt.Errorf("bench: %w", err)
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return "", fmt.Errorf("bench: %w", err)
 	}
-	path := filepath.Join(dir, r.Started.UTC().Format("20060102-150405")+".json")
 	if err := os.WriteFile(path+".tmp", append(b, '\n'), 0o644); err != nil {
 		return "", fmt.Errorf("bench: %w", err)
 	}

@@ -8,7 +8,7 @@
 //	bench table DIR          the same, and DIR/inprocess.md is written
 //
 // Its working directory is the repository, as `make bench` and `make
-// bench-peers` have it. peers needs root.
+// bench-peers` have it. peers and many need root.
 package main
 
 import (
