@@ -46,8 +46,8 @@ func nodeKeys() []Key {
 		{"tun", "address", "address or prefix, or a list", "", "the addresses that applications bind to; they never change"},
 
 		{"listen", "address", "address, or a list", "all", "where the sockets are bound"},
-		{"listen", "ike", "port", "500", "for IKE"},
-		{"listen", "nat_t", "port", "4500", "for ESP in UDP and IKE beside it"},
+		{"listen", "ike", "port", "500", "for IKE, inside of layers as well"},
+		{"listen", "nat_t", "port", "4500", "for ESP in UDP and IKE beside it, likewise"},
 
 		{"control", "socket", "path", "/run/warren/NAME.sock", "the control socket"},
 		{"control", "metrics", "host:port", "off", "where Prometheus finds /metrics"},

@@ -288,6 +288,36 @@ func layersDown(events []control.Event) []int {
 	return out
 }
 
+// TestOneHostOtherPorts has either end listen elsewhere than at 500 and 4500, which
+// also holds inside the tunnels.
+func TestOneHostOtherPorts(t *testing.T) {
+	d := newDuo(t)
+	must(t, d.bob.Stop())
+	bob := d.ReceiverConfig()
+	bob.IKE, bob.NATT = 2500, 24500
+	d.bob = d.start(d.TwoHosts.Receiver, bob)
+	c := d.SenderConfig(3, true)
+	c.IKE, c.NATT = 1500, 14500
+	for i := range c.Peers {
+		c.Peers[i].IKEPort, c.Peers[i].NATTPort = bob.IKE, bob.NATT
+	}
+	alice := d.start(d.TwoHosts.Sender, c)
+	d.pings(10)
+	d.checkBothEnds(alice, true)
+	ike, err := alice.Client().IKE(d.ctx)
+	must(t, err)
+	for _, s := range ike {
+		if local, remote := netip.MustParseAddrPort(s.Local), netip.MustParseAddrPort(s.Remote); local.Port() != c.NATT || remote.Port() != bob.NATT {
+			t.Errorf("layer %d goes from %v to %v", s.Layer, local, remote)
+		}
+	}
+	d.command(alice, "rekey", "web")
+	d.pings(3)
+	d.command(alice, "down", "web")
+	d.noSAs(d.bob)
+	must(t, alice.Stop())
+}
+
 // TestOneHostNewAddress: an address that the receiver gets later is an end of layers
 // as well, and one that it loses is none any more.
 func TestOneHostNewAddress(t *testing.T) {

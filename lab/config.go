@@ -2,6 +2,7 @@ package lab
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -12,6 +13,7 @@ type Config struct {
 	Name       string
 	Tun        []string // addresses of the TUN device
 	Listen     string   // address of its sockets
+	IKE, NATT  uint16   // and their ports
 	Metrics    string   // host:port
 	ID         string   // the node's identity towards everybody
 	PSK        string   // and its secret, for peers and entries without their own
@@ -40,6 +42,7 @@ type Peer struct {
 	IKE, ESP          []string // proposals; empty means the default ones
 	PPK               *PPK
 	Childless         string // never, prefer, force, or empty
+	IKEPort, NATTPort uint16 // 0 means the usual ones
 }
 
 // A PPK is a post-quantum pre-shared key.
@@ -121,6 +124,20 @@ func flow(values []string) string {
 	return "[" + strings.Join(quoted, ", ") + "]"
 }
 
+func quoted(s string) string {
+	if s == "" {
+		return ""
+	}
+	return strconv.Quote(s)
+}
+
+func number(n uint16) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.Itoa(int(n))
+}
+
 func duration(d time.Duration) string {
 	if d == 0 {
 		return ""
@@ -133,8 +150,8 @@ func (c Config) YAML(socket string) string {
 	w := &writer{}
 	w.line("node: {name: %s}", c.Name)
 	w.line("tun: %s", fields("name", "warren0", "address", flow(c.Tun)))
-	if c.Listen != "" {
-		w.line("listen: %s", fields("address", fmt.Sprintf("%q", c.Listen)))
+	if listen := fields("address", quoted(c.Listen), "ike", number(c.IKE), "nat_t", number(c.NATT)); listen != "{}" {
+		w.line("listen: %s", listen)
 	}
 	w.line("control: %s", fields("socket", socket, "metrics", c.Metrics))
 	if c.Mode.Workers != 0 {
@@ -204,7 +221,8 @@ func (c Config) peers(w *writer) {
 		}
 		w.line("  %s: %s", p.Name, fields("address", fmt.Sprintf("%q", p.Address), "id", p.ID, "identity", "self",
 			"psk_file", secretFile(p.Name, p.PSK), "profile", profile, "virtual_ip", p.VirtualIP, "encap", p.Encap,
-			"remote_ts", flow(p.RemoteTS), "ppk", p.PPK.fields(p.Name), "childless", p.Childless))
+			"remote_ts", flow(p.RemoteTS), "ppk", p.PPK.fields(p.Name), "childless", p.Childless,
+			"ike", number(p.IKEPort), "nat_t", number(p.NATTPort)))
 	}
 }
 

@@ -32,6 +32,7 @@ func TestConfigLoads(t *testing.T) {
 	busy.Mode = Mode{Workers: 3, Offloads: []string{"tso", "gro"}}
 	busy.Peer("sg2").ESP = []string{"aes256gcm16"}
 	busy.Peer("sg1").Childless = "force"
+	busy.IKE, busy.NATT, busy.Peer("sg4").IKEPort, busy.Peer("sg4").NATTPort = 1500, 14500, 2500, 24500
 	busy.Peer("sg3").PPK = &PPK{ID: "ppk-of-alice", Secret: strings.Repeat("0a1f", 16)}
 	gateway := n.GatewayConfig(n.Gateways[0])
 	gateway.Profile = &Profile{IKE: []string{"aes256gcm16-prfsha512-ecp384"}, RekeyIKE: time.Hour}

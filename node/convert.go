@@ -36,9 +36,6 @@ func (n *Node) peerConfig(node *nest.Node, p *config.Peer, local netip.Addr) (ik
 		Encap:  ike.Encap(p.Encap), Childless: ike.Childless(p.Childless), Rekey: rekeyOf(p.Profile.Rekey),
 		Liveness: p.Liveness, Window: p.ReplayWindow, Again: n.again(node),
 	}
-	if node.Via() != sa.Network {
-		c.Local, c.LocalNATT = netip.AddrPortFrom(local, innerIKE), innerNATT
-	}
 	if node.Mode() == esp.Tunnel {
 		c.VirtualIP4, c.VirtualIP6 = p.VirtualIP4, p.VirtualIP6
 		c.Want4, c.Want6 = p.Want4, p.Want6
@@ -52,12 +49,6 @@ func ppkOf(p *config.PPK) ike.PPK {
 	}
 	return ike.PPK{ID: p.ID, Secret: crypt.Secret(p.Secret), Required: p.Required}
 }
-
-// The ports of this node inside a layer, where no socket of the host listens.
-const (
-	innerIKE  = 500
-	innerNATT = 4500
-)
 
 // rekeyOf spreads a profile's limits: the hard one is a quarter beyond the soft
 // one, so that a rekey that is refused once has time for another try.

@@ -67,3 +67,20 @@ func TestAcceptedLayersAreTold(t *testing.T) {
 		t.Errorf("events of layers %v, want %v", got, want)
 	}
 }
+
+// TestPortsInside: in every layer the node's own ports are those that it listens on,
+// where replies are looked for, and the peer's are those of the peer.
+func TestPortsInside(t *testing.T) {
+	who := &config.Identity{ID: "alice.example"}
+	p := &config.Peer{Name: "sg2", ID: "sg2.example", Identity: who, Profile: &config.Profile{}, IKE: 2500, NATT: 24500}
+	n, err := New(&config.Config{Listen: config.Listen{IKE: 1500, NATT: 14500}, Peers: []*config.Peer{p}}, Options{})
+	must(t, err)
+	local, remote := netip.MustParseAddr("10.99.1.2"), netip.MustParseAddr("198.51.100.1")
+	for _, parent := range []*nest.Node{nil, {ID: 1}} {
+		c, err := n.peerConfig(&nest.Node{ID: 2, Parent: parent, Action: nest.Action{Peer: "sg2", Addr: remote}}, p, local)
+		must(t, err)
+		if c.Local != netip.AddrPortFrom(local, 1500) || c.LocalNATT != 14500 || c.Remote != netip.AddrPortFrom(remote, 2500) || c.RemoteNATT != 24500 {
+			t.Errorf("via %v: from %v and %d to %v and %d", c.Via, c.Local, c.LocalNATT, c.Remote, c.RemoteNATT)
+		}
+	}
+}
