@@ -41,7 +41,7 @@ DEPS := \
 RACE_PACKAGES = $(shell $(GO) list ./... | grep -v /itest$$)
 UNIT_PACKAGES = $(RACE_PACKAGES)
 
-.PHONY: all build build-ipsecmb deps test check unit ipsecmb race e2e modes every-mode demo fuzz bench bench-peers bench-lookups bench-many clean
+.PHONY: all build build-ipsecmb deps test check unit ipsecmb race e2e modes every-mode interop demo fuzz bench bench-peers bench-lookups bench-many clean
 
 all: build
 
@@ -95,6 +95,10 @@ modes:
 # All end-to-end tests in all modes, a quarter of an hour.
 every-mode:
 	@$(MAKE) modes MODE_TESTS=.
+
+# The matrix of warren and strongSwan, and docs/interop.md from it.
+interop: deps
+	$(GO) test -count=1 -run 'TestInterop$$' ./itest -write-interop
 
 demo: deps build
 	$(BIN)/warren-lab demo

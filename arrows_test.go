@@ -52,6 +52,7 @@ func arrows() map[string][]string {
 		"bench":            {"lab", "control", "packet", "esp", "sa", "nest", "dataplane", "tun", "underlay", "policy", "bench/blast", "bench/classbench"},
 		"bench/blast":      nil,
 		"bench/classbench": {"packet"},
+		"bench/crowd":      append(slices.Clone(layers), "ike", "ike/crypt"),
 		"bench/cmd/bench":  {"bench"},
 		"tun/tuntest":      {"packet", "tun"},
 		"underlay/memnet":  {"packet", "underlay"},

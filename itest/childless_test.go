@@ -23,7 +23,7 @@ func TestChildlessStrongSwan(t *testing.T) {
 		c := impatient(w.SenderConfig(1, false))
 		c.RetryMin = 100 * time.Millisecond
 		c.Peer("sg1").Childless = "force"
-		c.Peer("sg1").ESP = []string{"aes128gcm16-x25519"}
+		c.Peer("sg1").Profile = &lab.Profile{ESP: []string{"aes128gcm16-x25519"}}
 		alice := w.start(w.Sender, c)
 		w.pings(10)
 		w.command(alice, "rekey", "web")

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"net/netip"
 	"os"
 	"reflect"
 	"testing"
@@ -63,12 +64,14 @@ func TestCharonTunnel(t *testing.T) {
 }
 
 func TestParseListSAs(t *testing.T) {
-	const raw = `list-sa event {lab {uniqueid=2 version=2 state=ESTABLISHED local-id=sg1.example remote-id=alice.example remote-vips=[10.99.1.1] tasks-active=[IKE_DELETE] child-sas {net-3 {name=net uniqueid=3 state=INSTALLED spi-in=c0ffee01 spi-out=0badcafe local-ts=[0.0.0.0/0 ::/0] remote-ts=[10.99.1.1/32]} net-2 {name=net state=DELETED spi-in=1 spi-out=2}}}}
+	const raw = `list-sa event {lab {uniqueid=2 version=2 state=ESTABLISHED local-id=sg1.example remote-id=alice.example encr-alg=AES_GCM_16 encr-keysize=128 prf-alg=PRF_HMAC_SHA2_256 dh-group=CURVE_25519 remote-vips=[10.99.1.1] tasks-active=[IKE_DELETE] child-sas {net-3 {name=net uniqueid=3 state=INSTALLED spi-in=c0ffee01 spi-out=0badcafe encr-alg=AES_CBC encr-keysize=256 integ-alg=HMAC_SHA2_256_128 local-ts=[0.0.0.0/0 ::/0] remote-ts=[10.99.1.1/32]} net-2 {name=net state=DELETED spi-in=1 spi-out=2}}}}
 list-sa event {lab {uniqueid=3 state=CONNECTING child-sas {}}}
 list-sas reply {}`
 	want := []CharonSA{
-		{ID: "2", State: "ESTABLISHED", RemoteID: "alice.example", Children: []CharonChild{
-			{"net", "INSTALLED", "c0ffee01", "0badcafe"}, {"net", "DELETED", "1", "2"}}},
+		{ID: "2", State: "ESTABLISHED", RemoteID: "alice.example",
+			Suite: "AES_GCM_16-128-PRF_HMAC_SHA2_256-CURVE_25519", Children: []CharonChild{
+				{"net", "INSTALLED", "c0ffee01", "0badcafe", "AES_CBC-256-HMAC_SHA2_256_128"}, {"net", "DELETED", "1", "2", ""}},
+			VirtualIP: netip.MustParseAddr("10.99.1.1")},
 		{ID: "3", State: "CONNECTING"},
 	}
 	got := parseListSAs(raw)

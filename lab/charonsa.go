@@ -1,6 +1,9 @@
 package lab
 
-import "strings"
+import (
+	"net/netip"
+	"strings"
+)
 
 // CharonSA is one IKE SA as `swanctl --list-sas` tells it.
 type CharonSA struct {
@@ -8,13 +11,17 @@ type CharonSA struct {
 	State    string // ESTABLISHED when it is up
 	RemoteID string
 	Remote   string // where the peer is
+	Suite    string // "AES_GCM_16-128-PRF_HMAC_SHA2_256-CURVE_25519"
 	Children []CharonChild
+
+	VirtualIP netip.Addr // the first that it has leased, or was leased
 }
 
 // CharonChild is one child SA.
 type CharonChild struct {
 	Name, State   string // INSTALLED when it is up
 	SPIIn, SPIOut string
+	Suite         string // with a key exchange where one was made for it
 }
 
 // Installed counts the child SAs that carry traffic.
@@ -78,12 +85,30 @@ func parseSection(words []string) (section, []string) {
 }
 
 func (s section) sa() CharonSA {
-	sa := CharonSA{ID: s.values["uniqueid"], State: s.values["state"], RemoteID: s.values["remote-id"], Remote: s.values["remote-host"]}
+	sa := CharonSA{ID: s.values["uniqueid"], State: s.values["state"], RemoteID: s.values["remote-id"], Remote: s.values["remote-host"],
+		Suite: s.suite("encr-alg", "encr-keysize", "integ-alg", "prf-alg", "dh-group")}
+	for _, key := range []string{"local-vips", "remote-vips"} {
+		if a, err := netip.ParseAddr(strings.Trim(s.values[key], "[]")); err == nil {
+			sa.VirtualIP = a
+		}
+	}
 	for _, group := range s.children {
 		for _, c := range group.children {
 			v := c.values
-			sa.Children = append(sa.Children, CharonChild{v["name"], v["state"], v["spi-in"], v["spi-out"]})
+			sa.Children = append(sa.Children, CharonChild{v["name"], v["state"], v["spi-in"], v["spi-out"],
+				c.suite("encr-alg", "encr-keysize", "integ-alg", "dh-group")})
 		}
 	}
 	return sa
+}
+
+// suite joins the values of those keys that are there.
+func (s section) suite(keys ...string) string {
+	var words []string
+	for _, k := range keys {
+		if v := s.values[k]; v != "" {
+			words = append(words, v)
+		}
+	}
+	return strings.Join(words, "-")
 }

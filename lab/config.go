@@ -2,6 +2,8 @@ package lab
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,6 +19,7 @@ type Config struct {
 	Metrics    string   // host:port
 	ID         string   // the node's identity towards everybody
 	PSK        string   // and its secret, for peers and entries without their own
+	Identities []Identity
 	Peers      []Peer
 	Transport  []TransportRule
 	Tunnel     []TunnelRule
@@ -25,21 +28,30 @@ type Config struct {
 	Forwarding bool
 	Mode       Mode
 
-	Profile    *Profile // for every peer and accept entry
+	Profile    *Profile // for every peer and accept entry without its own
 	Liveness   time.Duration
 	Retransmit *Retransmit
 	RetryMin   time.Duration // pause after a first failure
 	RetryMax   time.Duration
 }
 
+// An Identity is a further one of the node, with its own way to prove itself, and
+// what proves its peers: a certificate and an authority, in PEM, or PSK.
+type Identity struct {
+	Name, ID      string
+	PSK           string
+	Cert, Key, CA []byte
+}
+
 // A Peer is a gateway or receiver that the node reaches out to.
 type Peer struct {
 	Name, Address, ID string
-	PSK               string // its own secret; empty means the node's
+	Identity          string // the name of one of Identities; empty means the node's
+	PSK               string // its own secret; empty means the identity's
 	VirtualIP         string // true, an address, or empty
 	Encap             string // auto, udp, esp, or empty
 	RemoteTS          []string
-	IKE, ESP          []string // proposals; empty means the default ones
+	Profile           *Profile // its own; nil means the node's
 	PPK               *PPK
 	Childless         string // never, prefer, force, or empty
 	IKEPort, NATTPort uint16 // 0 means the usual ones
@@ -74,14 +86,15 @@ type TunnelRule struct{ Match, Via string }
 
 // Accept is what a gateway or receiver answers.
 type Accept struct {
-	Name  string
-	IDs   []string
-	Pool  []string
-	Local []string
-	Modes []string
-
-	MOBIKE string // true, false, or empty
-	PPK    *PPK   // that peers may come with
+	Name     string
+	Identity string // the name of one of Identities; empty means the node's
+	IDs      []string
+	Pool     []string
+	Local    []string
+	Modes    []string
+	MOBIKE   string   // true, false, or empty
+	Profile  *Profile // its own; nil means the node's
+	PPK      *PPK     // that peers may come with
 }
 
 // A Profile is one set of algorithms and lifetimes.
@@ -145,7 +158,8 @@ func duration(d time.Duration) string {
 	return d.String()
 }
 
-// YAML is the configuration file. Secrets are in files beside it, see secrets.
+// YAML is the configuration file. Secrets and certificates are in files beside it,
+// see files.
 func (c Config) YAML(socket string) string {
 	w := &writer{}
 	w.line("node: {name: %s}", c.Name)
@@ -169,7 +183,7 @@ func (c Config) YAML(socket string) string {
 	if c.RetryMin != 0 {
 		w.line("retry: {min: %v, max: %v}", c.RetryMin, max(c.RetryMin, c.RetryMax))
 	}
-	w.line("identities:\n  self: %s", fields("id", c.ID, "psk_file", secretFile("self", c.PSK)))
+	c.identities(w)
 	c.profiles(w)
 	c.peers(w)
 	c.rules(w)
@@ -180,23 +194,45 @@ func (c Config) YAML(socket string) string {
 	return w.String()
 }
 
+func (c Config) identities(w *writer) {
+	w.line("identities:")
+	for _, id := range append([]Identity{{Name: "self", ID: c.ID, PSK: c.PSK}}, c.Identities...) {
+		if id.ID != "" {
+			w.line("  %s: %s", id.Name, fields("id", fmt.Sprintf("%q", id.ID), "psk_file", fileOf(id.Name, "psk", []byte(id.PSK)),
+				"cert", fileOf(id.Name, "crt", id.Cert), "key", fileOf(id.Name, "key", id.Key), "ca", fileOf(id.Name, "ca", id.CA)))
+		}
+	}
+}
+
+// profiles writes the node's, and those that peers and accept entries have to
+// themselves.
 func (c Config) profiles(w *writer) {
-	if c.Profile != nil {
-		w.line("profiles:")
-		w.line("  lab: %s", c.Profile.fields())
-	}
+	own := map[string]*Profile{"lab": c.Profile}
 	for _, p := range c.Peers {
-		if len(p.IKE)+len(p.ESP) == 0 {
-			continue
-		}
-		if c.Profile == nil {
-			w.line("profiles:")
-			c.Profile = &Profile{}
-		}
-		own := *c.Profile
-		own.IKE, own.ESP = p.IKE, p.ESP
-		w.line("  %s: %s", p.Name, own.fields())
+		own["peer-"+p.Name] = p.Profile
 	}
+	for _, a := range c.Accept {
+		own["accept-"+a.Name] = a.Profile
+	}
+	maps.DeleteFunc(own, func(_ string, p *Profile) bool { return p == nil })
+	if len(own) == 0 {
+		return
+	}
+	w.line("profiles:")
+	for _, name := range slices.Sorted(maps.Keys(own)) {
+		w.line("  %s: %s", name, own[name].fields())
+	}
+}
+
+// profile names the profile that is p, or else the node's.
+func (c Config) profile(name string, p *Profile) string {
+	switch {
+	case p != nil:
+		return name
+	case c.Profile != nil:
+		return "lab"
+	}
+	return ""
 }
 
 func (p Profile) fields() string {
@@ -213,14 +249,8 @@ func (c Config) peers(w *writer) {
 	}
 	w.line("peers:")
 	for _, p := range c.Peers {
-		profile := ""
-		if len(p.IKE)+len(p.ESP) > 0 {
-			profile = p.Name
-		} else if c.Profile != nil {
-			profile = "lab"
-		}
-		w.line("  %s: %s", p.Name, fields("address", fmt.Sprintf("%q", p.Address), "id", p.ID, "identity", "self",
-			"psk_file", secretFile(p.Name, p.PSK), "profile", profile, "virtual_ip", p.VirtualIP, "encap", p.Encap,
+		w.line("  %s: %s", p.Name, fields("address", fmt.Sprintf("%q", p.Address), "id", fmt.Sprintf("%q", p.ID),
+			"identity", orDefault(p.Identity, "self"), "psk_file", fileOf(p.Name, "psk", []byte(p.PSK)), "profile", c.profile("peer-"+p.Name, p.Profile), "virtual_ip", p.VirtualIP, "encap", p.Encap,
 			"remote_ts", flow(p.RemoteTS), "ppk", p.PPK.fields(p.Name), "childless", p.Childless,
 			"ike", number(p.IKEPort), "nat_t", number(p.NATTPort)))
 	}
@@ -253,48 +283,50 @@ func (c Config) accept(w *writer) {
 	if len(c.Accept) == 0 {
 		return
 	}
-	profile := ""
-	if c.Profile != nil {
-		profile = "lab"
-	}
 	w.line("accept:")
 	for _, a := range c.Accept {
 		ppks, required := "", ""
 		if a.PPK != nil {
 			ppks, required = a.Name+".ppk", fmt.Sprint(!a.PPK.Optional)
 		}
-		w.line("  - %s", fields("name", a.Name, "identity", "self", "ids", flow(a.IDs), "pool", flow(a.Pool),
-			"local", flow(a.Local), "modes", flow(a.Modes), "mobike", a.MOBIKE, "profile", profile,
+		w.line("  - %s", fields("name", a.Name, "identity", orDefault(a.Identity, "self"), "ids", flow(a.IDs), "pool", flow(a.Pool),
+			"local", flow(a.Local), "modes", flow(a.Modes), "mobike", a.MOBIKE, "profile", c.profile("accept-"+a.Name, a.Profile),
 			"ppk_file", ppks, "ppk_required", required))
 	}
 }
 
-// secretFile is the name of the file for a secret, or nothing without one.
-func secretFile(name, secret string) string {
-	if secret == "" {
+// fileOf is the name of the file for something, or nothing without it.
+func fileOf(name, kind string, content []byte) string {
+	if len(content) == 0 {
 		return ""
 	}
-	return name + ".psk"
+	return name + "." + kind
 }
 
-// secrets maps file names to what they hold.
-func (c Config) secrets() map[string]string {
+// files maps the names of the files beside the configuration to what they hold.
+func (c Config) files() map[string]string {
 	files := make(map[string]string)
-	add := func(name, secret string) {
-		if secret != "" {
-			files[secretFile(name, secret)] = secret + "\n"
+	add := func(name, kind string, content []byte) {
+		if len(content) > 0 {
+			files[fileOf(name, kind, content)] = string(content)
 		}
 	}
-	add("self", c.PSK)
+	add("self", "psk", []byte(c.PSK))
+	for _, id := range c.Identities {
+		add(id.Name, "psk", []byte(id.PSK))
+		add(id.Name, "crt", id.Cert)
+		add(id.Name, "key", id.Key)
+		add(id.Name, "ca", id.CA)
+	}
 	for _, p := range c.Peers {
-		add(p.Name, p.PSK)
+		add(p.Name, "psk", []byte(p.PSK))
 		if p.PPK != nil {
-			files[p.Name+".ppk"] = p.PPK.Secret + "\n"
+			add(p.Name, "ppk", []byte(p.PPK.Secret+"\n"))
 		}
 	}
 	for _, a := range c.Accept {
 		if a.PPK != nil {
-			files[a.Name+".ppk"] = a.PPK.ID + ": " + a.PPK.Secret + "\n"
+			add(a.Name, "ppk", []byte(a.PPK.ID+": "+a.PPK.Secret+"\n"))
 		}
 	}
 	return files

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"warren/config"
+	"warren/pki"
 )
 
 // plainNetwork has the addresses of figure 2 and no namespaces.
@@ -30,15 +31,18 @@ func TestConfigLoads(t *testing.T) {
 	busy.Retransmit = &Retransmit{Tries: 2, Base: 300 * time.Millisecond}
 	busy.Profile = &Profile{RekeyIKE: 3 * time.Second, RekeyChild: 2 * time.Second}
 	busy.Mode = Mode{Workers: 3, Offloads: []string{"tso", "gro"}}
-	busy.Peer("sg2").ESP = []string{"aes256gcm16"}
+	busy.Peer("sg2").Profile = &Profile{ESP: []string{"aes256gcm16"}}
 	busy.Peer("sg1").Childless = "force"
 	busy.IKE, busy.NATT, busy.Peer("sg4").IKEPort, busy.Peer("sg4").NATTPort = 1500, 14500, 2500, 24500
 	busy.Peer("sg3").PPK = &PPK{ID: "ppk-of-alice", Secret: strings.Repeat("0a1f", 16)}
 	gateway := n.GatewayConfig(n.Gateways[0])
 	gateway.Profile = &Profile{IKE: []string{"aes256gcm16-prfsha512-ecp384"}, RekeyIKE: time.Hour}
 	gateway.Accept[0].PPK = &PPK{ID: "ppk-of-alice", Secret: strings.Repeat("0a1f", 16), Optional: true}
+	proven := n.GatewayConfig(n.Gateways[1])
+	proven.ID, proven.PSK, proven.Identities = "", "", []Identity{certified(t)}
+	proven.Accept[0].Identity, proven.Accept[0].Profile = "proven", &Profile{RekeyChild: time.Minute}
 	for name, c := range map[string]Config{
-		"gateway": gateway, "receiver": n.ReceiverConfig(),
+		"gateway": gateway, "certificates": proven, "receiver": n.ReceiverConfig(),
 		"no gateway": n.SenderConfig(0, true), "all knobs": busy, "ladder": n.LadderConfig(),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -62,6 +66,24 @@ func TestConfigLoads(t *testing.T) {
 			}
 		})
 	}
+}
+
+// certified is an identity with a certificate of an authority that it trusts.
+func certified(t *testing.T) Identity {
+	t.Helper()
+	ca, err := pki.NewAuthority(pki.Template{Subject: "CN=lab"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := ca.Issue(pki.Template{DNS: []string{"sg2.example"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := pki.KeyPEM(own.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Identity{Name: "proven", ID: "sg2.example", Cert: pki.CertPEM(own.Cert), Key: key, CA: pki.CertPEM(ca.Cert)}
 }
 
 func TestSenderConfigNests(t *testing.T) {

@@ -67,3 +67,16 @@ func TestTally(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 }
+
+func TestLastAnswered(t *testing.T) {
+	const out = `64 bytes from 192.0.2.1: icmp_seq=1 ttl=64 time=0.3 ms
+64 bytes from 192.0.2.1: icmp_seq=12 ttl=64 time=0.3 ms
+no answer yet for icmp_seq=13
+64 bytes from 192.0.2.1: icmp_seq=9 ttl=64 time=90 ms`
+	if got := lastAnswered(out); got != 12 {
+		t.Errorf("lastAnswered = %d, want 12", got)
+	}
+	if got := lastAnswered("From 192.0.2.9 icmp_seq=1 Destination Host Unreachable"); got != 0 {
+		t.Errorf("lastAnswered = %d without an answer", got)
+	}
+}

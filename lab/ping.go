@@ -24,7 +24,8 @@ type PingStats struct {
 func (p PingStats) Lost() int { return p.Sent - p.Received }
 
 // Ping sends count requests from the node, one each interval, and waits for the
-// answers, a request's at most two seconds. Lost packets are no error: the
+// answers: two seconds where there is none at all, else the interval or twice the
+// longest round trip after the last request. Lost packets are no error: the
 // statistics tell.
 func (n *Node) Ping(ctx context.Context, to netip.Addr, count int, interval time.Duration, more ...string) (PingStats, error) {
 	out, err := n.Run(ctx, pingArgs(to, append([]string{"-c", strconv.Itoa(count)}, more...), interval)...)
@@ -34,6 +35,17 @@ func (n *Node) Ping(ctx context.Context, to netip.Addr, count int, interval time
 	}
 	if ok {
 		err = nil // ping exits with 1 when something was lost
+	}
+	return stats, err
+}
+
+// PingUntil sends requests until count of them are answered, but for at most
+// within. A request that came after the last answered one is not counted as sent.
+func (n *Node) PingUntil(ctx context.Context, to netip.Addr, count int, within time.Duration, more ...string) (PingStats, error) {
+	const interval = 50 * time.Millisecond
+	stats, err := n.Ping(ctx, to, count, interval, append([]string{"-w", strconv.Itoa(int(within.Seconds()))}, more...)...)
+	if stats.Received >= count {
+		stats.Sent = lastAnswered(stats.Output)
 	}
 	return stats, err
 }
@@ -79,6 +91,16 @@ func (p *Pinging) Stop() (PingStats, error) {
 // answered reports whether output has the answer to request number seq.
 func answered(output string, seq int) bool {
 	return strings.Contains(output, fmt.Sprintf("icmp_seq=%d ttl=", seq))
+}
+
+// lastAnswered is the number of the last request that output has an answer to.
+func lastAnswered(output string) int {
+	last := 0
+	for _, m := range regexp.MustCompile(`icmp_seq=(\d+) ttl=`).FindAllStringSubmatch(output, -1) {
+		seq, _ := strconv.Atoi(m[1])
+		last = max(last, seq)
+	}
+	return last
 }
 
 func parsePing(out string) (PingStats, bool) {

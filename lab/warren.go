@@ -33,8 +33,8 @@ func (n *Node) WriteConfig(c Config) (string, error) {
 	if len(c.Mode.Offloads) == 0 {
 		c.Mode.Offloads = n.lab.mode.Offloads
 	}
-	for name, secret := range c.secrets() {
-		if err := n.WriteFile(name, secret); err != nil {
+	for name, content := range c.files() {
+		if err := n.WriteFile(name, content); err != nil {
 			return "", err
 		}
 	}
