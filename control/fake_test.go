@@ -29,7 +29,7 @@ func newFake() *fakeBackend {
 func (f *fakeBackend) Version() Version         { return Version{Version: "test", Node: "alice"} }
 func (f *fakeBackend) Status() Status           { return f.status }
 func (f *fakeBackend) SAs() []SA                { return []SA{{SPI: "0x00001001", Direction: "in"}} }
-func (f *fakeBackend) IKE() []IKE               { return nil }
+func (f *fakeBackend) IKE() []IKE               { return []IKE{{Peer: "sg1"}} }
 func (f *fakeBackend) Rules() []Rule            { return nil }
 func (f *fakeBackend) Leases() []Lease          { return nil }
 func (f *fakeBackend) Routes() []Route          { return nil }

@@ -38,3 +38,12 @@ func filledSAs(sas []SA) []SA {
 	}
 	return out
 }
+
+func filledIKE(sas []IKE) []IKE {
+	out := make([]IKE, len(sas))
+	for i, s := range sas {
+		s.ChildSAs = list(s.ChildSAs)
+		out[i] = s
+	}
+	return out
+}

@@ -13,7 +13,7 @@ func routes(b Backend) http.Handler {
 	get(mux, "version", b.Version)
 	get(mux, "status", func() Status { return filled(b.Status()) })
 	get(mux, "sas", func() []SA { return filledSAs(b.SAs()) })
-	get(mux, "ike", func() []IKE { return list(b.IKE()) })
+	get(mux, "ike", func() []IKE { return filledIKE(b.IKE()) })
 	get(mux, "rules", func() []Rule { return list(b.Rules()) })
 	get(mux, "leases", func() []Lease { return list(b.Leases()) })
 	get(mux, "routes", func() []Route { return list(b.Routes()) })

@@ -155,23 +155,40 @@ type SA struct {
 
 // IKE is one IKE SA.
 type IKE struct {
-	Peer         string  `json:"peer"`
-	Layer        int     `json:"layer"`
-	Role         string  `json:"role"` // "initiator" or "responder"
-	State        string  `json:"state"`
-	Local        string  `json:"local"`
-	Remote       string  `json:"remote"`
-	LocalID      string  `json:"local_id"`
-	RemoteID     string  `json:"remote_id"`
-	SPIInitiator string  `json:"spi_initiator"`
-	SPIResponder string  `json:"spi_responder"`
-	Proposal     string  `json:"proposal"`
-	NAT          bool    `json:"nat"`
-	MOBIKE       bool    `json:"mobike"` // the addresses may change
-	PPK          bool    `json:"ppk"`    // a post-quantum pre-shared key is in its keys
-	Children     int     `json:"children"`
-	AgeSeconds   float64 `json:"age_seconds"`
-	Rekeys       uint64  `json:"rekeys"`
+	Peer          string    `json:"peer"`
+	Layer         int       `json:"layer"`
+	Role          string    `json:"role"` // "initiator" or "responder"
+	State         string    `json:"state"`
+	Local         string    `json:"local"`
+	Remote        string    `json:"remote"`
+	LocalID       string    `json:"local_id"`
+	RemoteID      string    `json:"remote_id"`
+	LocalProof    string    `json:"local_proof"` // such as "pre-shared key"; empty before IKE_AUTH
+	RemoteProof   string    `json:"remote_proof"`
+	RemoteSubject string    `json:"remote_subject"` // of its certificate
+	SPIInitiator  string    `json:"spi_initiator"`
+	SPIResponder  string    `json:"spi_responder"`
+	Proposal      string    `json:"proposal"`
+	NAT           bool      `json:"nat"`
+	MOBIKE        bool      `json:"mobike"`    // the addresses may change
+	PPK           bool      `json:"ppk"`       // a post-quantum pre-shared key is in its keys
+	Fragments     bool      `json:"fragments"` // long messages go in fragments
+	Children      int       `json:"children"`
+	ChildSAs      []ChildSA `json:"child_sas"`
+	AgeSeconds    float64   `json:"age_seconds"`
+	Rekeys        uint64    `json:"rekeys"`
+	Reauths       uint64    `json:"reauths"`
+	RekeySeconds  float64   `json:"rekey_seconds"`  // until this node replaces the IKE SA; 0: never
+	ReauthSeconds float64   `json:"reauth_seconds"` // until it replaces the session; 0: never
+}
+
+// ChildSA is a pair of child SAs of an IKE SA.
+type ChildSA struct {
+	SPIIn  string `json:"spi_in"`
+	SPIOut string `json:"spi_out"`
+	Mode   string `json:"mode"`
+	State  string `json:"state"` // "up", "rekeying", "replaced", "closing", "redundant" or "lingering"
+	Rekeys uint64 `json:"rekeys"`
 }
 
 // Rule is one line of the rule tables, in the order they are tried.

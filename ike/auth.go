@@ -28,6 +28,7 @@ func usesPSK(cert *trust.Credential, store *trust.Store) bool { return cert == n
 func (c *credentials) prove(e *Engine, s *session, k crypt.Keys, in crypt.AuthInput) ([]message.Payload, *message.Auth, error) {
 	if c.cert == nil {
 		data, err := k.PSKAuth(s.initiator, c.psk, in)
+		s.proofs.own = byPSK
 		return nil, &message.Auth{Method: message.AuthPSK, Data: data}, err
 	}
 	octets := k.SignedOctets(s.initiator, in)
@@ -36,6 +37,7 @@ func (c *credentials) prove(e *Engine, s *session, k crypt.Keys, in crypt.AuthIn
 	}
 	auth, err := c.cert.Sign(e.opt.Rand, s.half.peer.hashes, octets)
 	s.lasts(c.cert.Ends())
+	s.proofs.own = byCertificate(auth)
 	return c.cert.Payloads(), auth, err
 }
 
@@ -52,6 +54,7 @@ func (c *credentials) verify(e *Engine, s *session, p peerProof, now time.Time) 
 	if err := p.keys.VerifyPSK(!s.initiator, c.psk, p.auth.Data, p.in); err != nil {
 		return errors.New("the pre-shared keys differ")
 	}
+	s.proofs.peers, s.proofs.cert = byPSK, nil
 	return nil
 }
 
@@ -86,6 +89,7 @@ func (c *credentials) verifyCert(e *Engine, s *session, p peerProof, now time.Ti
 	if err := sign.Verify(peer.Key(), p.auth, octets); err != nil {
 		return err
 	}
+	s.proofs.peers, s.proofs.cert = byCertificate(p.auth), peer.Certificate()
 	wants, err := c.trust.Check(peer, now)
 	if err != nil {
 		return err

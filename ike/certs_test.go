@@ -117,10 +117,25 @@ func TestCertificates(t *testing.T) {
 				if got := p.r.theSession().Remote; got != c.LocalID {
 					t.Errorf("the responder says that it is %v", got)
 				}
+				i, r := p.i.theSession(), p.r.theSession()
+				if i.OwnProof != proofOf(kinds[0]) || i.PeerProof != proofOf(kinds[1]) || r.OwnProof != i.PeerProof || r.PeerProof != i.OwnProof {
+					t.Errorf("proven by %q and %q, seen from the responder by %q and %q", i.OwnProof, i.PeerProof, r.OwnProof, r.PeerProof)
+				}
+				if !i.Certificate.Equal(a.Cert.Leaf()) || !r.Certificate.Equal(c.Cert.Leaf()) {
+					t.Errorf("certificates are %v and %v", i.Certificate.Subject, r.Certificate.Subject)
+				}
 				p.close()
 			})
 		}
 	}
+}
+
+// proofOf is what is said of the signature by a kind of key.
+func proofOf(kind string) string {
+	return "certificate, " + map[string]string{
+		"ecdsa-p256": "ECDSA with SHA-256", "ecdsa-p384": "ECDSA with SHA-384", "ecdsa-p521": "ECDSA with SHA-512",
+		"ed25519": "Ed25519", "rsa-2048": "RSASSA-PSS with SHA-256", "rsa-3072": "RSASSA-PSS with SHA-256",
+	}[kind]
 }
 
 // TestMixed has one side with a certificate and the other with a pre-shared key.
@@ -135,6 +150,14 @@ func TestMixed(t *testing.T) {
 		}
 		p := newPair(t, a)
 		p.establish(c)
+		s := p.i.theSession()
+		if !s.Fragments || s.RekeyAt.IsZero() != (c.Rekey.IKE == 0) || !s.ReauthAt.IsZero() {
+			t.Errorf("fragments %v, rekey at %v, reauthentication at %v", s.Fragments, s.RekeyAt, s.ReauthAt)
+		}
+		if want := proofOf("ecdsa-p256"); initiatorHasCert && (s.OwnProof != want || s.PeerProof != byPSK || s.Certificate != nil) ||
+			!initiatorHasCert && (s.OwnProof != byPSK || s.PeerProof != want || s.Certificate == nil) {
+			t.Errorf("proven by %q and %q, certificate %v", s.OwnProof, s.PeerProof, s.Certificate)
+		}
 		p.close()
 	}
 }

@@ -1,6 +1,7 @@
 package ike
 
 import (
+	"crypto/x509"
 	"fmt"
 	"net/netip"
 	"time"
@@ -208,10 +209,18 @@ type SessionInfo struct {
 	Lease6      netip.Addr
 	Established time.Time
 	Rekeys      int
-	Reauths     int  // sessions that this one took the place of, one after the other
-	MOBIKE      bool // both ends know it
-	PPK         bool // a post-quantum pre-shared key is in its keys
+	Reauths     int       // sessions that this one took the place of, one after the other
+	MOBIKE      bool      // both ends know it
+	Fragments   bool      // both ends take messages in fragments
+	PPK         bool      // a post-quantum pre-shared key is in its keys
+	RekeyAt     time.Time // when this node replaces the IKE SA; zero is never
+	ReauthAt    time.Time // when it replaces the session; zero is never
 	Children    []ChildInfo
+
+	// How each side has proven who it is, and the certificate that the peer has
+	// shown; nil where it has shown none.
+	OwnProof, PeerProof string
+	Certificate         *x509.Certificate
 }
 
 // ChildInfo describes a child SA for people.

@@ -48,6 +48,8 @@ type session struct {
 
 	mixed bool // its keys are made with a PPK
 
+	proofs proofs
+
 	auth *credentials // as initiator, until IKE_AUTH ends
 	init *initState   // as initiator, until IKE_AUTH ends
 	half *halfState   // until IKE_AUTH ends
@@ -357,6 +359,10 @@ func (s *session) info() SessionInfo {
 		Local: s.localID, Remote: s.remoteID, Path: s.path, NATT: s.natt, Encap: s.encap,
 		SPIi: uint64(s.cur.spiI), SPIr: uint64(s.cur.spiR),
 		Lease4: s.lease4, Lease6: s.lease6, Established: s.established, Rekeys: s.rekeys, Reauths: s.reauth.count, MOBIKE: s.mob.on, PPK: s.mixed,
+	}
+	if s.state == sessionUp || s.state == sessionClosing {
+		i.OwnProof, i.PeerProof, i.Certificate = s.proofs.own, s.proofs.peers, s.proofs.cert
+		i.Fragments, i.RekeyAt, i.ReauthAt = s.support.fragments, s.cur.rekeyAt, s.reauth.at
 	}
 	if s.cur.sk != nil {
 		i.Suite = s.cur.choice.String()

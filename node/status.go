@@ -1,7 +1,6 @@
 package node
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -167,34 +166,6 @@ func (c *child) describe(direction string, depth int) control.SA {
 	return s
 }
 
-// IKE implements control.Backend.
-func (b *backend) IKE() []control.IKE {
-	return ask(b.n, func() []control.IKE {
-		depth := b.n.depths()
-		out := []control.IKE{}
-		for _, s := range b.n.ike.Sessions() {
-			e := control.IKE{
-				Peer: s.Name, Layer: 1, Role: "responder", State: s.State,
-				Local: s.Path.Local.String(), Remote: s.Path.Remote.String(),
-				LocalID: s.Local.String(), RemoteID: s.Remote.String(),
-				SPIInitiator: hex64(s.SPIi), SPIResponder: hex64(s.SPIr),
-				Proposal: s.Suite, NAT: s.NATT, MOBIKE: s.MOBIKE, PPK: s.PPK, Children: len(s.Children), Rekeys: uint64(s.Rekeys),
-			}
-			if s.Initiator {
-				e.Role = "initiator"
-			}
-			if own := b.n.sessions[s.ID]; own != nil {
-				e.Layer = depth[own.via] + 1
-			}
-			if !s.Established.IsZero() {
-				e.AgeSeconds = time.Since(s.Established).Seconds()
-			}
-			out = append(out, e)
-		}
-		return out
-	})
-}
-
 // Leases implements control.Backend.
 func (b *backend) Leases() []control.Lease {
 	return ask(b.n, func() []control.Lease {
@@ -257,6 +228,3 @@ func texts[T interface{ String() string }](list []T) []string {
 	}
 	return out
 }
-
-// hex64 is an IKE SPI with all its digits.
-func hex64(v uint64) string { return fmt.Sprintf("0x%016x", v) }

@@ -29,7 +29,11 @@ func (d *fakeDaemon) SAs() []control.SA {
 	return []control.SA{{SPI: "0x00001001", Direction: "in", Peer: "sg1", Layer: 1, Mode: "tunnel",
 		LocalTS: []string{"10.99.1.2"}, RemoteTS: []string{"0.0.0.0/0"}, Packets: 7, Bytes: 12345}}
 }
-func (d *fakeDaemon) IKE() []control.IKE       { return nil }
+func (d *fakeDaemon) IKE() []control.IKE {
+	return []control.IKE{{Peer: "sg1", Layer: 1, Role: "initiator", State: "up", LocalID: "alice.example", LocalProof: "pre-shared key",
+		RemoteID: "sg1.example", RemoteProof: "certificate, ECDSA with SHA-256", RemoteSubject: "CN=sg1", NAT: true, Fragments: true,
+		Children: 1, ChildSAs: []control.ChildSA{{SPIIn: "0x00001001", SPIOut: "0x00002002", State: "lingering"}}, RekeySeconds: 3600}}
+}
 func (d *fakeDaemon) Rules() []control.Rule    { return nil }
 func (d *fakeDaemon) Leases() []control.Lease  { return nil }
 func (d *fakeDaemon) Routes() []control.Route  { return nil }
@@ -208,6 +212,10 @@ func TestShow(t *testing.T) {
 	}
 	if _, out, _ := run("show", "sa"); !strings.Contains(out, "12.3 kB") {
 		t.Errorf("show sa prints\n%s", out)
+	}
+	if _, out, _ := run("show", "ike"); !strings.Contains(out, "alice.example  pre-shared key  sg1.example  certificate, ECDSA with SHA-256") ||
+		!strings.Contains(out, "nat, fragments  0x00001001/0x00002002 lingering") || !strings.Contains(out, "1h0m0s    0        -") {
+		t.Errorf("show ike prints\n%s", out)
 	}
 	if _, out, _ := run("show", "drops"); strings.Contains(out, "no-sa") || !strings.Contains(out, "replay  3") {
 		t.Errorf("show drops prints\n%s", out)

@@ -68,21 +68,8 @@ func show[T any](a *app, name, short string, fetch func(*control.Client, context
 func saRows(sas []control.SA) [][]string {
 	rows := [][]string{{"SPI", "DIR", "PEER", "LAYER", "MODE", "SUITE", "ENCAP", "LOCAL", "REMOTE", "LOCAL TS", "REMOTE TS", "PACKETS", "BYTES", "AGE", "REKEY IN"}}
 	for _, s := range sas {
-		rekey := ""
-		if s.RekeySeconds > 0 {
-			rekey = age(s.RekeySeconds)
-		}
 		rows = append(rows, []string{s.SPI, s.Direction, s.Peer, strconv.Itoa(s.Layer), s.Mode, s.Suite, s.Encap, s.Local, s.Remote,
-			list(s.LocalTS), list(s.RemoteTS), fmt.Sprint(s.Packets), human(s.Bytes), age(s.AgeSeconds), rekey})
-	}
-	return rows
-}
-
-func ikeRows(sas []control.IKE) [][]string {
-	rows := [][]string{{"PEER", "LAYER", "ROLE", "STATE", "LOCAL", "REMOTE", "LOCAL ID", "REMOTE ID", "SPI", "PROPOSAL", "NAT", "CHILDREN", "AGE"}}
-	for _, s := range sas {
-		rows = append(rows, []string{s.Peer, strconv.Itoa(s.Layer), s.Role, s.State, s.Local, s.Remote, s.LocalID, s.RemoteID,
-			s.SPIInitiator + "/" + s.SPIResponder, s.Proposal, fmt.Sprint(s.NAT), strconv.Itoa(s.Children), age(s.AgeSeconds)})
+			list(s.LocalTS), list(s.RemoteTS), fmt.Sprint(s.Packets), human(s.Bytes), age(s.AgeSeconds), left(s.RekeySeconds)})
 	}
 	return rows
 }

@@ -1,6 +1,10 @@
 package sign
 
-import "slices"
+import (
+	"slices"
+
+	"warren/ike/message"
+)
 
 type keyKind uint8
 
@@ -28,6 +32,16 @@ func (a algorithm) String() string {
 		name += " with SHA-512"
 	}
 	return name
+}
+
+// Describe words how a signature was made.
+func Describe(a *message.Auth) string {
+	if a.Method == message.AuthSignature && len(a.Data) > 0 && len(a.Data) > int(a.Data[0]) {
+		if known, ok := lookUp(a.Data[1 : 1+int(a.Data[0])]); ok {
+			return known.String()
+		}
+	}
+	return a.Method.String()
 }
 
 // The contents of object identifiers, with their tags.
