@@ -11,10 +11,6 @@ import (
 	"warren/ike/trust"
 )
 
-// expiresSoon is how long before the end of a certificate a configuration is
-// doubtful.
-const expiresSoon = 30 * 24 * time.Hour
-
 // certificates reads what an identity has for and against certificates.
 func (b *builder) certificates(id *Identity, o object) {
 	certs := b.ownCertificate(id, o)
@@ -42,6 +38,7 @@ func (b *builder) ownCertificate(id *Identity, o object) []*x509.Certificate {
 		return nil
 	}
 	id.Chain = certs
+	b.keep(OwnFile, name).Certs = certs
 	b.judgeTimes(v, name, certs[0], "no peer believes it")
 	if parsed, err := ike.ParseID(id.ID); id.ID != "" && err == nil && parsed.BoundTo(certs[0]) != nil {
 		b.fail(o.keys["cert"], "write one of these as id, or have a certificate issued for "+id.ID,
@@ -74,14 +71,14 @@ func reason(err error) string { return strings.TrimPrefix(err.Error(), "trust: "
 // judgeTimes warns of a certificate that is not good at the moment, or not for
 // long. It is no error: other identities go on working.
 func (b *builder) judgeTimes(v value, path string, c *x509.Certificate, so string) {
-	now := b.now()
-	switch left := c.NotAfter.Sub(now); {
+	now, term := b.now(), trust.TermOf(c)
+	switch level := term.Level(now); {
 	case now.Before(c.NotBefore):
 		b.warn(v.at, "check the clock, or wait", "%s: %s is not valid before %s: %s", v.what, path, c.NotBefore.UTC().Format(time.RFC3339), so)
-	case left < 0:
-		b.warn(v.at, "have it renewed", "%s: %s has expired on %s: %s", v.what, path, c.NotAfter.UTC().Format(time.RFC3339), so)
-	case left < expiresSoon && left < c.NotAfter.Sub(c.NotBefore)/2:
-		b.warn(v.at, "have it renewed", "%s: %s expires in %d days", v.what, path, int(left.Hours()/24))
+	case level == trust.Over:
+		b.warn(v.at, "have it renewed", "%s: %s %s: %s", v.what, path, term.Left(now), so)
+	case level > 0:
+		b.warn(v.at, "have it renewed", "%s: %s %s", v.what, path, term.Left(now))
 	}
 }
 
@@ -90,6 +87,13 @@ func (b *builder) now() time.Time {
 		return time.Now()
 	}
 	return b.opt.Now
+}
+
+// keep remembers what was read from path for the last identity.
+func (b *builder) keep(kind FileKind, path string) *CertFile {
+	id := b.Identities[len(b.Identities)-1]
+	id.Files = append(id.Files, CertFile{Kind: kind, Path: path})
+	return &id.Files[len(id.Files)-1]
 }
 
 // privateKey reads key; nil where it is not wanted or not good.
@@ -162,6 +166,7 @@ func (b *builder) anchors(v value) []*x509.Certificate {
 		}
 		b.judgeTimes(v, path, c, "nothing that it issued is believed")
 	}
+	b.keep(CAFile, path).Certs = certs
 	return certs
 }
 
@@ -191,8 +196,9 @@ func (b *builder) crl(v value, anchors []*x509.Certificate) []*x509.RevocationLi
 			b.warn(v.at, "take it from the authority again", "%s: %s is not signed by the authority in ca that it names", v.what, path)
 		}
 	}
-	if b.now().After(l.NextUpdate) {
-		b.warn(v.at, "take it from the authority again", "%s: %s was good until %s", v.what, path, l.NextUpdate.UTC().Format(time.RFC3339))
+	if term := trust.ListTerm(l); term.Level(b.now()) > 0 {
+		b.warn(v.at, "take it from the authority again", "%s: %s %s", v.what, path, term.Left(b.now()))
 	}
+	b.keep(CRLFile, path).CRL = l
 	return []*x509.RevocationList{l}
 }

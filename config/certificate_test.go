@@ -178,7 +178,7 @@ func TestCertificateWarnings(t *testing.T) {
 		"expired":       {"alice.crt", "expired.crt", "has expired on 2026-05-31"},
 		"expires soon":  {"alice.crt", "soon.crt", "expires in 7 days"},
 		"not yet valid": {"alice.crt", "early.crt", "is not valid before 2026-06-02"},
-		"stale crl":     {"root.crl", "stale.crl", "was good until 2026-05-01"},
+		"stale crl":     {"root.crl", "stale.crl", "has expired on 2026-05-01"},
 		"forged crl":    {"root.crl", "forged.crl", "is not signed by the authority"},
 		"crl in DER":    {"root.crl", "root.crl.der", ""},
 		"ca below root": {"root.crt", "sub.crt", ""},

@@ -95,6 +95,7 @@ type Identity struct {
 	Cert  *trust.Credential   // its certificate and key; nil without, or if secrets were not read
 	Chain []*x509.Certificate // the certificate, and those above it
 	Trust *trust.Options      // what proves peers; nil without ca
+	Files []CertFile          // where all that is from
 
 	hasSecret bool // one was written, readable or not
 	hasCert   bool
@@ -111,6 +112,24 @@ func (id *Identity) HasCA() bool { return id.hasCA }
 
 // needsPSK reports whether one of the two sides uses a pre-shared key.
 func (id *Identity) needsPSK() bool { return !id.hasCert || !id.hasCA }
+
+// A FileKind is what a file is to an identity.
+type FileKind string
+
+// The kinds of files.
+const (
+	OwnFile FileKind = "own" // its certificate, and those above it
+	CAFile  FileKind = "ca"
+	CRLFile FileKind = "crl"
+)
+
+// A CertFile is a file of certificates, or of a revocation list.
+type CertFile struct {
+	Kind  FileKind
+	Path  string
+	Certs []*x509.Certificate
+	CRL   *x509.RevocationList
+}
 
 // Profile is a choice of algorithms, the most wanted first, and lifetimes.
 type Profile struct {

@@ -28,6 +28,7 @@ type Backend interface {
 
 	SAs() []SA
 	IKE() []IKE
+	Certificates() []Certificate
 	Rules() []Rule
 	Leases() []Lease
 	Drops() map[string]uint64

@@ -49,6 +49,11 @@ func (c *Client) SAs(ctx context.Context) ([]SA, error) { return fetch[[]SA](ctx
 // IKE lists the IKE SAs.
 func (c *Client) IKE(ctx context.Context) ([]IKE, error) { return fetch[[]IKE](ctx, c, "ike") }
 
+// Certificates lists certificates and revocation lists.
+func (c *Client) Certificates(ctx context.Context) ([]Certificate, error) {
+	return fetch[[]Certificate](ctx, c, "certificates")
+}
+
 // Rules lists the rule tables.
 func (c *Client) Rules(ctx context.Context) ([]Rule, error) { return fetch[[]Rule](ctx, c, "rules") }
 

@@ -26,10 +26,15 @@ func newFake() *fakeBackend {
 	return &fakeBackend{EventLog: NewEventLog(8), status: Status{Node: "alice"}}
 }
 
-func (f *fakeBackend) Version() Version         { return Version{Version: "test", Node: "alice"} }
-func (f *fakeBackend) Status() Status           { return f.status }
-func (f *fakeBackend) SAs() []SA                { return []SA{{SPI: "0x00001001", Direction: "in"}} }
-func (f *fakeBackend) IKE() []IKE               { return []IKE{{Peer: "sg1"}} }
+func (f *fakeBackend) Version() Version { return Version{Version: "test", Node: "alice"} }
+func (f *fakeBackend) Status() Status   { return f.status }
+func (f *fakeBackend) SAs() []SA        { return []SA{{SPI: "0x00001001", Direction: "in"}} }
+func (f *fakeBackend) IKE() []IKE       { return []IKE{{Peer: "sg1"}} }
+func (f *fakeBackend) Certificates() []Certificate {
+	cert := Certificate{Kind: "own", Identity: "outer", Subject: "CN=alice", Issuer: "CN=ca", Serial: "1f", SecondsLeft: 3600}
+	accepted := Certificate{Kind: "peer", Accepted: true, Subject: "CN=carol"}
+	return []Certificate{cert, cert, accepted}
+}
 func (f *fakeBackend) Rules() []Rule            { return nil }
 func (f *fakeBackend) Leases() []Lease          { return nil }
 func (f *fakeBackend) Routes() []Route          { return nil }

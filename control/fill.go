@@ -18,7 +18,7 @@ func counters(m map[string]uint64) map[string]uint64 {
 // filled is s without a null anywhere in its JSON.
 func filled(s Status) Status {
 	s.Tun.Addresses = list(s.Tun.Addresses)
-	s.Accepted = list(s.Accepted)
+	s.Accepted, s.Warnings = list(s.Accepted), list(s.Warnings)
 	s.Dataplane.TunOffloads, s.Dataplane.Notes = list(s.Dataplane.TunOffloads), list(s.Dataplane.Notes)
 	s.Drops, s.Traffic, s.IKE = counters(s.Drops), counters(s.Traffic), counters(s.IKE)
 	chains := make([]Chain, len(s.Chains))

@@ -29,6 +29,7 @@ type collector struct {
 	drops, refused                  *prometheus.Desc
 	traffic, sessions               *prometheus.Desc
 	securityAssociation             *prometheus.Desc
+	certificate                     *prometheus.Desc
 }
 
 func newCollector(b Backend) *collector {
@@ -53,13 +54,15 @@ func newCollector(b Backend) *collector {
 		sessions: desc("accepted_sessions", "Sessions that peers opened.", "mode"),
 		securityAssociation: desc("security_associations", "Child SAs in use.",
 			"direction"),
+		certificate: desc("certificate_expiry_seconds", "Until a certificate or revocation list ends; those of peers that opened a session are left out.",
+			"kind", "identity", "peer", "subject", "issuer", "serial"),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{c.info, c.uptime, c.mtu, c.state, c.layerUp, c.packets,
-		c.bytes, c.rekeys, c.reauths, c.drops, c.refused, c.traffic, c.sessions, c.securityAssociation} {
+		c.bytes, c.rekeys, c.reauths, c.drops, c.refused, c.traffic, c.sessions, c.securityAssociation, c.certificate} {
 		ch <- d
 	}
 }
@@ -94,6 +97,21 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	for direction, n := range sas {
 		gauge(ch, c.securityAssociation, float64(n), direction)
+	}
+	c.collectCertificates(ch, c.backend.Certificates())
+}
+
+// collectCertificates tells each once, wherever it is met again. What peers show
+// that open a session may be of any number.
+func (c *collector) collectCertificates(ch chan<- prometheus.Metric, certs []Certificate) {
+	type labels [6]string
+	seen := make(map[labels]bool)
+	for _, cert := range certs {
+		l := labels{cert.Kind, cert.Identity, cert.Peer, cert.Subject, cert.Issuer, cert.Serial}
+		if !cert.Accepted && !seen[l] {
+			seen[l] = true
+			gauge(ch, c.certificate, cert.SecondsLeft, l[:]...)
+		}
 	}
 }
 

@@ -14,6 +14,7 @@ func routes(b Backend) http.Handler {
 	get(mux, "status", func() Status { return filled(b.Status()) })
 	get(mux, "sas", func() []SA { return filledSAs(b.SAs()) })
 	get(mux, "ike", func() []IKE { return filledIKE(b.IKE()) })
+	get(mux, "certificates", func() []Certificate { return filledCertificates(b.Certificates()) })
 	get(mux, "rules", func() []Rule { return list(b.Rules()) })
 	get(mux, "leases", func() []Lease { return list(b.Leases()) })
 	get(mux, "routes", func() []Route { return list(b.Routes()) })

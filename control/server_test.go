@@ -41,7 +41,7 @@ func TestStatusJSON(t *testing.T) {
 		`"node":"alice"`, `"chains":[{`, `"name":"web"`, `"state":"up"`, `"reason":""`, `"failed_layer":0`, `"mtu":1246`,
 		`"layers":[{"layer":1,"peer":"sg1","mode":"tunnel","state":"up"`, `"local":""`, `"remote":""`, `"virtual_ip":""`,
 		`"spi_in":"0x0b1c0001"`, `"spi_out":""`, `"suite":"aes128gcm16-esn"`, `"encap":""`, `"packets_in":0`, `"bytes_in":0`,
-		`"packets_out":0`, `"bytes_out":0`, `"rekeys":0`, `"layers":[]`, `"accepted":[]`, `"drops":{}`,
+		`"packets_out":0`, `"bytes_out":0`, `"rekeys":0`, `"layers":[]`, `"accepted":[]`, `"warnings":[]`, `"drops":{}`,
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("status lacks %s: %s", want, text)
@@ -52,7 +52,7 @@ func TestStatusJSON(t *testing.T) {
 // TestNoNull asks for every list of a backend that has none.
 func TestNoNull(t *testing.T) {
 	_, c := serve(t, newFake())
-	for _, name := range []string{"ike", "rules", "leases", "routes", "history", "drops", "sas", "status"} {
+	for _, name := range []string{"ike", "certificates", "rules", "leases", "routes", "history", "drops", "sas", "status"} {
 		body, err := c.do(t.Context(), http.MethodGet, name, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -262,9 +262,13 @@ func TestMetrics(t *testing.T) {
 		`warren_drops_total{reason="replay"} 3`,
 		`warren_accepted_sessions{mode="tunnel"} 0`,
 		`warren_security_associations{direction="in"} 1`,
+		`warren_certificate_expiry_seconds{identity="outer",issuer="CN=ca",kind="own",peer="",serial="1f",subject="CN=alice"} 3600`,
 	} {
 		if !strings.Contains(string(body), want+"\n") {
 			t.Errorf("metrics lack %s in\n%s", want, body)
 		}
+	}
+	if strings.Contains(string(body), "carol") {
+		t.Error("metrics tell the certificate of an accepted peer")
 	}
 }

@@ -26,6 +26,10 @@ type Status struct {
 	CoreDumps bool `json:"core_dumps"`
 	KeyExport bool `json:"key_export"`
 
+	// Warnings say what will go wrong if nobody does anything about it:
+	// certificates that are about to end.
+	Warnings []string `json:"warnings"`
+
 	// IKE counts IKE messages that were refused, by reason.
 	IKE map[string]uint64 `json:"ike"`
 }

@@ -57,6 +57,9 @@ type (
 		Initiator bool
 		Remote    ID
 		Path      Path
+
+		// Certificate is the peer's; nil where it has shown none.
+		Certificate *x509.Certificate `json:"-"`
 	}
 
 	// ChildUp brings a new pair of SAs: install both, and use them.

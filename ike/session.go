@@ -342,7 +342,7 @@ func (e *Engine) up(s *session, now time.Time) {
 	if s.auth != nil {
 		s.auth.wipe()
 	}
-	e.emit(SessionUp{ID: s.id, Name: s.name, Initiator: s.initiator, Remote: s.remoteID, Path: s.path})
+	e.emit(SessionUp{ID: s.id, Name: s.name, Initiator: s.initiator, Remote: s.remoteID, Path: s.path, Certificate: s.proofs.cert})
 }
 
 func (e *Engine) session(id SessionID) (*session, error) {

@@ -38,11 +38,16 @@ func kernel(t *testing.T) *Node {
 	must(t, netlink.LinkSetUp(tun))
 	n, err := New(nil, Options{})
 	must(t, err)
-	n.nest = nest.NewManager(nest.Options{Resolver: nest.NewResolver(policy.NewTables(nil, nil, policy.Discard), nil, 0)})
+	n.nest = emptyTree()
 	n.host, err = host.Open(host.Options{Name: "gw", TUN: "warren0", Journal: filepath.Join(t.TempDir(), "gw.journal")})
 	must(t, err)
 	t.Cleanup(func() { must(t, n.host.Close()) })
 	return n
+}
+
+// emptyTree is the tree of a node without rules.
+func emptyTree() *nest.Manager {
+	return nest.NewManager(nest.Options{Resolver: nest.NewResolver(policy.NewTables(nil, nil, policy.Discard), nil, 0)})
 }
 
 func must(t *testing.T, err error) {

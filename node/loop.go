@@ -51,6 +51,7 @@ func (n *Node) loop(ctx context.Context) error {
 			}
 			watch.Reset(n.watch(now))
 			n.watchOffloads()
+			n.watchCerts(now)
 			n.nest.Tick(now)
 		case now := <-timer.C:
 			n.ike.Tick(now)

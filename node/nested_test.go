@@ -9,7 +9,6 @@ import (
 	"warren/config"
 	"warren/control"
 	"warren/nest"
-	"warren/policy"
 	"warren/sa"
 )
 
@@ -30,7 +29,7 @@ func TestListen(t *testing.T) {
 	for name, tt := range tests {
 		n, err := New(&config.Config{Listen: config.Listen{Addresses: tt.listed}}, Options{})
 		must(t, err)
-		n.nest = nest.NewManager(nest.Options{Resolver: nest.NewResolver(policy.NewTables(nil, nil, policy.Discard), nil, 0)})
+		n.nest = emptyTree()
 		n.listen(have)
 		for _, x := range []netip.Addr{a, b, lo} {
 			if got := n.nest.View().Listens(x); got != slices.Contains(tt.want, x) {

@@ -73,6 +73,8 @@ type Node struct {
 	stores    map[*config.Identity]*trust.Store // of those that trust certificates
 	fetches   map[crlSource][]*crlWaiter
 	fetcher   *fetcher
+	certMarks map[certKey]certMark
+	certsAt   time.Time // when watchCerts is due
 	unsent    time.Time // when an error of sending was logged last
 }
 
@@ -97,6 +99,8 @@ func New(cfg *config.Config, opt Options) (*Node, error) {
 		routed:   make(map[sa.Layer]*child),
 		stores:   make(map[*config.Identity]*trust.Store),
 		fetches:  make(map[crlSource][]*crlWaiter),
+
+		certMarks: make(map[certKey]certMark),
 	}, nil
 }
 
@@ -109,6 +113,7 @@ func (n *Node) Run(ctx context.Context) (err error) {
 	}
 	n.log.Info("node up", "node", n.cfg.Node, "tun", n.dev.Name(), "socket", n.cfg.Control.Socket, "workers", n.dev.Info().Queues)
 	n.watchOffloads()
+	n.knowCerts(n.started)
 	if n.opt.Ready != nil {
 		n.opt.Ready()
 	}

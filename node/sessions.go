@@ -28,7 +28,7 @@ type session struct {
 func (n *Node) apply(ev ike.Event, now time.Time) {
 	switch e := ev.(type) {
 	case ike.SessionUp:
-		n.sessionUp(e)
+		n.sessionUp(e, now)
 	case ike.ChildUp:
 		n.childUp(e, now)
 	case ike.ChildAdded:
@@ -58,11 +58,14 @@ func (n *Node) apply(ev ike.Event, now time.Time) {
 	}
 }
 
-func (n *Node) sessionUp(e ike.SessionUp) {
+func (n *Node) sessionUp(e ike.SessionUp, now time.Time) {
 	if n.sessions[e.ID] == nil {
 		n.sessions[e.ID] = &session{id: e.ID, via: e.Path.Via}
 	}
 	n.log.Info("session up", "peer", e.Name, "id", e.Remote.String(), "remote", e.Path.Remote.String())
+	if e.Certificate != nil {
+		n.warnOfCert(n.peerCert(peerOf{e.Name, e.Remote, e.Initiator}, e.Certificate, now), now)
+	}
 }
 
 // retransmitted tells those who wait for a layer that its peer is silent.

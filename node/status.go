@@ -16,12 +16,13 @@ import (
 // Status implements control.Backend.
 func (b *backend) Status() control.Status {
 	return ask(b.n, func() control.Status {
-		n := b.n
+		n, now := b.n, time.Now()
 		return control.Status{
-			Node: n.cfg.Node, Version: n.opt.Version, UptimeSeconds: time.Since(n.started).Seconds(),
+			Node: n.cfg.Node, Version: n.opt.Version, UptimeSeconds: now.Sub(n.started).Seconds(),
 			Tun:       control.Tun{Name: n.dev.Name(), Addresses: texts(n.cfg.Tun.Addresses), MTU: n.dev.MTU()},
 			Dataplane: n.dataplane(), CoreDumps: host.Dumpable(), KeyExport: n.cfg.AllowKeyExport,
 			Chains: n.chainStatus(), Accepted: n.acceptedStatus(), Drops: n.plane.Drops(), Traffic: n.traffic(), IKE: n.refusals(),
+			Warnings: n.certWarnings(now),
 		}
 	})
 }

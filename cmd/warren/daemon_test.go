@@ -34,6 +34,11 @@ func (d *fakeDaemon) IKE() []control.IKE {
 		RemoteID: "sg1.example", RemoteProof: "certificate, ECDSA with SHA-256", RemoteSubject: "CN=sg1", NAT: true, Fragments: true,
 		Children: 1, ChildSAs: []control.ChildSA{{SPIIn: "0x00001001", SPIOut: "0x00002002", State: "lingering"}}, RekeySeconds: 3600}}
 }
+func (d *fakeDaemon) Certificates() []control.Certificate {
+	return []control.Certificate{{Kind: "own", Identity: "outer", Subject: "CN=alice", Issuer: "CN=ca", SANs: []string{"alice.example"}, Serial: "1f",
+		NotAfter: time.Date(2027, 1, 2, 3, 4, 5, 0, time.UTC), DaysLeft: 5, File: "alice.crt"},
+		{Kind: "peer", Accepted: true, Peer: "road", PeerID: "carol.example", Layer: 2}}
+}
 func (d *fakeDaemon) Rules() []control.Rule    { return nil }
 func (d *fakeDaemon) Leases() []control.Lease  { return nil }
 func (d *fakeDaemon) Routes() []control.Route  { return nil }
@@ -89,6 +94,7 @@ const tree = `alice  warren 0.1.0, up 1h1m1s
 warren0  10.200.0.1/32
 2 workers  tso, no uso, no io_uring, no gso, gro  Go standard library
   slower than it could be: tun: no USO: take a newer one
+warning: certificate of identity outer expires in 5 days: CN=alice, alice.crt
 
 web  up  mtu 1246
 └─ 1  sg1  tunnel  up  192.0.2.100 → 192.0.2.1  udp  aes128gcm16-esn  mtu 1438
@@ -123,7 +129,8 @@ func TestStatusTree(t *testing.T) {
 		},
 		Accepted: []control.Accepted{{Peer: "carol.example", Mode: "tunnel", State: "up", Remote: "192.0.2.9", VirtualIP: "10.99.1.7",
 			SPIIn: "0x1", SPIOut: "0x2", PacketsIn: 1, BytesIn: 100, PacketsOut: 2, BytesOut: 200}},
-		Drops: map[string]uint64{"replay": 3, "no-sa": 0},
+		Drops:    map[string]uint64{"replay": 3, "no-sa": 0},
+		Warnings: []string{"certificate of identity outer expires in 5 days: CN=alice, alice.crt"},
 	}
 	run := daemon(t, d)
 	code, out, errText := run("status")
@@ -202,7 +209,7 @@ func TestEvents(t *testing.T) {
 
 func TestShow(t *testing.T) {
 	run := daemon(t, &fakeDaemon{EventLog: control.NewEventLog(0)})
-	for _, name := range []string{"sa", "ike", "rules", "leases", "routes", "drops"} {
+	for _, name := range []string{"sa", "ike", "certs", "rules", "leases", "routes", "drops"} {
 		if code, out, errText := run("show", name); code != exitGood || out == "" {
 			t.Errorf("show %s exits with %d, %q and prints %q", name, code, errText, out)
 		}
@@ -216,6 +223,10 @@ func TestShow(t *testing.T) {
 	if _, out, _ := run("show", "ike"); !strings.Contains(out, "alice.example  pre-shared key  sg1.example  certificate, ECDSA with SHA-256") ||
 		!strings.Contains(out, "nat, fragments  0x00001001/0x00002002 lingering") || !strings.Contains(out, "1h0m0s    0        -") {
 		t.Errorf("show ike prints\n%s", out)
+	}
+	if _, out, _ := run("show", "certs"); !strings.Contains(out, "own   outer     -              -      CN=alice  CN=ca   alice.example  1f      -    2027-01-02  5          alice.crt\n") ||
+		!strings.Contains(out, "peer  -         carol.example  2 ") {
+		t.Errorf("show certs prints\n%s", out)
 	}
 	if _, out, _ := run("show", "drops"); strings.Contains(out, "no-sa") || !strings.Contains(out, "replay  3") {
 		t.Errorf("show drops prints\n%s", out)

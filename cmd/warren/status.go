@@ -77,6 +77,9 @@ func (a *app) printStatus(s control.Status) {
 		a.printf("%s  %s\n", s.Tun.Name, dash(list(s.Tun.Addresses)))
 	}
 	a.printDataplane(s.Dataplane)
+	for _, w := range s.Warnings {
+		a.printf("warning: %s\n", oneLine(w))
+	}
 	for _, c := range s.Chains {
 		a.printChain(c)
 	}

@@ -44,12 +44,18 @@ func Bind(c *x509.Certificate, id *message.ID) error {
 // maxNames bounds how many names of a certificate are told.
 const maxNames = 8
 
-// Names lists what a certificate may be the proof of.
-func Names(c *x509.Certificate) string {
-	names := slices.Concat(c.DNSNames, c.EmailAddresses)
+// AltNames are the subject alternative names that can be an identity; never nil.
+func AltNames(c *x509.Certificate) []string {
+	names := append(append([]string{}, c.DNSNames...), c.EmailAddresses...)
 	for _, ip := range c.IPAddresses {
 		names = append(names, ip.String())
 	}
+	return names
+}
+
+// Names lists what a certificate may be the proof of.
+func Names(c *x509.Certificate) string {
+	names := AltNames(c)
 	if n, err := dn.Parse(c.RawSubject); err == nil && len(n) > 0 {
 		names = append(names, n.String())
 	}

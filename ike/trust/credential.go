@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math"
 	"slices"
 	"time"
 
@@ -114,7 +113,7 @@ func (c *Credential) Unwanted(keyIDs [][sha1.Size]byte, store *Store) bool {
 
 // Describe names the certificate for people.
 func Describe(c *x509.Certificate) string {
-	return fmt.Sprintf("%s, issued by %s, %s", Subject(c), name(c.RawIssuer), sign.KeyName(c.PublicKey))
+	return fmt.Sprintf("%s, issued by %s, %s", Subject(c), name(c.RawIssuer), KeyKind(c))
 }
 
 // Subject is a certificate's subject as text.
@@ -123,11 +122,8 @@ func Subject(c *x509.Certificate) string { return name(c.RawSubject) }
 // Issuer is who issued a certificate, as text.
 func Issuer(c *x509.Certificate) string { return name(c.RawIssuer) }
 
-// DaysLeft is how many whole days a certificate is good for from now on; negative
-// where it has expired.
-func DaysLeft(c *x509.Certificate, now time.Time) int {
-	return int(math.Floor(c.NotAfter.Sub(now).Hours() / 24))
-}
+// KeyKind is what kind of key a certificate is of, as text.
+func KeyKind(c *x509.Certificate) string { return sign.KeyName(c.PublicKey) }
 
 func name(der []byte) string {
 	n, err := dn.Parse(der)

@@ -57,11 +57,16 @@ type list struct {
 	revoked    map[string]time.Time // by serial number
 	this, next time.Time
 	taken      time.Time // when it was fetched; zero for a file
+	url        string    // from where
+	number     string
 }
 
 func newList(l *x509.RevocationList, taken time.Time) *list {
 	out := &list{revoked: make(map[string]time.Time, len(l.RevokedCertificateEntries)),
 		this: l.ThisUpdate, next: l.NextUpdate, taken: taken}
+	if l.Number != nil {
+		out.number = l.Number.String()
+	}
 	for _, r := range l.RevokedCertificateEntries {
 		out.revoked[string(r.SerialNumber.Bytes())] = r.RevocationTime
 	}

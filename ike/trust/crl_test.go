@@ -122,6 +122,10 @@ func TestFetched(t *testing.T) {
 	revoked := crlOf(sub, now.Add(2*time.Hour), now.Add(9*time.Hour), own.Cert.SerialNumber)
 	must(0, s.Fetched(crlURL, revoked, nil, now.Add(4*time.Hour)))
 	check(now.Add(4*time.Hour), 0, 0, "was revoked")
+	want := FetchedList{Term{now.Add(2 * time.Hour), now.Add(9 * time.Hour)}, "CN=sub", crlURL, "0"}
+	if l := s.FetchedLists(); len(l) != 1 || l[0] != want {
+		t.Errorf("%+v was fetched, want %+v: the list from a file was not", l, want)
+	}
 }
 
 // TestSoftGoesOn: without a list the soft policy asks once, then lets pass.
@@ -241,7 +245,7 @@ func TestListsRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStore(t, Options{}, root.Cert)
-			err := s.take(tt.data, tt.from.Cert, now)
+			err := s.take("", tt.data, tt.from.Cert, now)
 			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
 				t.Errorf("%v, want %q", err, tt.want)
 			}
@@ -263,7 +267,7 @@ func FuzzCRL(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		begin := time.Now()
 		s := newStore(t, Options{}, root.Cert)
-		_ = s.take(data, root.Cert, now)
+		_ = s.take("", data, root.Cert, now)
 		if took := time.Since(begin); took > 2*time.Second {
 			t.Fatalf("it took %v", took)
 		}

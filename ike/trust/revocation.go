@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -183,7 +184,7 @@ func (s *Store) Fetched(url string, data []byte, err error, now time.Time) error
 	}
 	src.tried, src.why = now, ""
 	if err == nil {
-		err = s.take(data, src.from, now)
+		err = s.take(url, data, src.from, now)
 	}
 	if err != nil {
 		src.why = err.Error()
@@ -191,10 +192,33 @@ func (s *Store) Fetched(url string, data []byte, err error, now time.Time) error
 	return err
 }
 
-func (s *Store) take(data []byte, from *x509.Certificate, now time.Time) error {
+func (s *Store) take(url string, data []byte, from *x509.Certificate, now time.Time) error {
 	l, err := ParseCRL(data)
 	if err != nil {
 		return err
 	}
-	return s.adopt(l, from, now)
+	if err := s.adopt(l, from, now); err != nil {
+		return err
+	}
+	s.lists[issuerOf(from)].url = url
+	return nil
+}
+
+// A FetchedList describes a revocation list that was fetched.
+type FetchedList struct {
+	Term
+	Issuer, URL string
+	Number      string // empty without one
+}
+
+// FetchedLists are the lists that the store has from URLs, by these.
+func (s *Store) FetchedLists() []FetchedList {
+	var out []FetchedList
+	for from, l := range s.lists {
+		if l.url != "" {
+			out = append(out, FetchedList{Term{l.this, l.next}, name([]byte(from.subject)), l.url, l.number})
+		}
+	}
+	slices.SortFunc(out, func(a, b FetchedList) int { return strings.Compare(a.URL, b.URL) })
+	return out
 }

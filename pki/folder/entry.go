@@ -12,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"warren/ike/sign"
 	"warren/ike/trust"
 )
 
@@ -56,11 +55,8 @@ func (e *Entry) IDs() []string { return append(slices.Clone(e.SANs), e.Subject) 
 func Describe(c *x509.Certificate, path string, now time.Time) Entry {
 	e := Entry{
 		State: Good, Serial: fmt.Sprintf("%x", c.SerialNumber), Subject: trust.Subject(c), Issuer: trust.Issuer(c),
-		SANs: append(append([]string{}, c.DNSNames...), c.EmailAddresses...), Key: sign.KeyName(c.PublicKey), Cert: path,
-		NotBefore: c.NotBefore.UTC(), NotAfter: c.NotAfter.UTC(), DaysLeft: trust.DaysLeft(c, now), cert: c,
-	}
-	for _, ip := range c.IPAddresses {
-		e.SANs = append(e.SANs, ip.String())
+		SANs: trust.AltNames(c), Key: trust.KeyKind(c), Cert: path,
+		NotBefore: c.NotBefore.UTC(), NotAfter: c.NotAfter.UTC(), DaysLeft: trust.TermOf(c).DaysLeft(now), cert: c,
 	}
 	if !now.Before(c.NotAfter) {
 		e.State = Expired
