@@ -41,7 +41,7 @@ DEPS := \
 RACE_PACKAGES = $(shell $(GO) list ./... | grep -v /itest$$)
 UNIT_PACKAGES = $(RACE_PACKAGES)
 
-.PHONY: all build build-ipsecmb deps test check unit ipsecmb race e2e modes every-mode interop demo fuzz bench bench-peers bench-lookups bench-many clean
+.PHONY: all build build-ipsecmb deps test check unit ipsecmb race e2e modes every-mode interop demo fuzz bench bench-peers bench-lookups bench-many bench-establish clean
 
 all: build
 
@@ -131,6 +131,10 @@ bench-lookups:
 # A gateway with many clients, three minutes.
 bench-many: deps
 	$(GO) run ./bench/cmd/bench many $(BENCHFLAGS)
+
+# IKE SAs as responder, beside strongSwan's charon, one minute.
+bench-establish: deps
+	$(GO) run ./bench/cmd/bench establish $(BENCHFLAGS)
 
 clean:
 	rm -rf $(BIN)

@@ -15,6 +15,8 @@
 // [MeasureMany] measures a gateway with many clients, beside the same packets
 // through one SA.
 //
+// [MeasureEstablish] measures responders of IKE, beside strongSwan's.
+//
 // [ParseGo] and [GoTable] make one table of what `go test -bench` says about the
 // packages of the data path.
 package bench

@@ -23,6 +23,14 @@ type Charon struct {
 	env  []string
 }
 
+// HasCharon reports why strongSwan cannot run here.
+func HasCharon() error {
+	if _, err := os.Stat(charonPath); err != nil {
+		return fmt.Errorf("lab: strongSwan is not installed: %w", err)
+	}
+	return nil
+}
+
 // StartCharon runs strongSwan in the node with one connection.
 func (n *Node) StartCharon(ctx context.Context, c CharonConfig) (*Charon, error) {
 	return n.StartStrongSwan(ctx, StrongSwan{Connections: []CharonConfig{c}})

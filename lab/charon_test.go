@@ -13,11 +13,11 @@ import (
 // through the tunnel.
 func TestCharonTunnel(t *testing.T) {
 	n, ctx := figure2(t, 3)
-	if _, err := os.Stat(charonPath); err != nil {
+	if err := HasCharon(); err != nil {
 		if os.Getenv("CI") != "" {
 			t.Fatal(err)
 		}
-		t.Skipf("strongSwan is not installed: %v", err)
+		t.Skip(err)
 	}
 	sg1 := n.Gateways[0]
 	if err := sg1.Forward(ctx); err != nil {

@@ -9,7 +9,7 @@ import (
 // StrongSwan is what one strongSwan daemon runs with.
 type StrongSwan struct {
 	Connections []CharonConfig
-	Settings    []string // further lines of charon's own settings: "cookie_threshold = 1"
+	Settings    []string // further lines of charon's own settings: "cookie_threshold = 1"; they go before others
 }
 
 // A CharonConfig makes one connection of a strongSwan daemon, with one child,
@@ -64,7 +64,7 @@ const strongswanConf = `charon {
   retransmit_timeout = 1.0
   delete_rekeyed_delay = 3
   make_before_break = %s
-%s  plugins {
+  plugins {
     kernel-libipsec {
       allow_peer_ts = yes
     }
@@ -84,7 +84,7 @@ const strongswanConf = `charon {
       time_format = %%T
     }
   }
-}
+%s}
 swanctl {
   load = random nonce openssl pem pkcs1 pkcs8 pubkey x509
 }

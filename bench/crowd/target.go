@@ -12,10 +12,12 @@ import (
 	"warren/sa"
 )
 
-// The ports of both ends.
+// The ports of the target, and those of the crowd, which may be on the same host.
 const (
 	portIKE  = 500
 	portNATT = 4500
+	ownIKE   = 10500
+	ownNATT  = 14500
 )
 
 // A Target is the responder that the crowd goes to.
@@ -30,8 +32,8 @@ type Target struct {
 func (t Target) peer(local netip.Addr, n int) (ike.PeerConfig, error) {
 	c := ike.PeerConfig{
 		Name: fmt.Sprintf("c%d", n), Layer: sa.Layer(n), PSK: []byte(t.PSK),
-		Local: netip.AddrPortFrom(local, portIKE), Remote: netip.AddrPortFrom(t.Addr, portIKE),
-		LocalNATT: portNATT, RemoteNATT: portNATT,
+		Local: netip.AddrPortFrom(local, ownIKE), Remote: netip.AddrPortFrom(t.Addr, portIKE),
+		LocalNATT: ownNATT, RemoteNATT: portNATT,
 		Mode: esp.Tunnel, VirtualIP4: true,
 	}
 	ikeProposal, err1 := crypt.ParseIKE(t.IKE)

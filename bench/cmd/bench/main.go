@@ -4,11 +4,12 @@
 //	bench report FILE        write the docs again from a result
 //	bench lookups [FLAGS]    rules looked up, beside dpdk-test-acl where it is installed
 //	bench many [FLAGS]       a gateway with many clients, beside itself with one
+//	bench establish [FLAGS]  IKE SAs as responder, beside strongSwan's charon
 //	bench table              read the output of `go test -bench` and print it as one table
 //	bench table DIR          the same, and DIR/inprocess.md is written
 //
 // Its working directory is the repository, as `make bench` and `make
-// bench-peers` have it. peers and many need root.
+// bench-peers` have it. peers, many and establish need root.
 package main
 
 import (
@@ -53,6 +54,8 @@ func run(ctx context.Context, args []string) error {
 		return lookups(ctx, args[1:])
 	case verb == "many":
 		return many(ctx, args[1:])
+	case verb == "establish":
+		return establish(ctx, args[1:])
 	case verb == "report" && len(args) == 2:
 		r, err := bench.Load(args[1])
 		if err != nil {
@@ -70,7 +73,7 @@ func run(ctx context.Context, args []string) error {
 		}
 		return writeDoc(args[1], "inprocess.md", bench.InprocessPage(lines))
 	}
-	fmt.Fprintln(os.Stderr, "usage: bench peers [FLAGS] | bench report FILE | bench lookups [FLAGS] | bench many [FLAGS] | bench table [DIR]")
+	fmt.Fprintln(os.Stderr, "usage: bench peers [FLAGS] | bench report FILE | bench lookups [FLAGS] | bench many [FLAGS] | bench establish [FLAGS] | bench table [DIR]")
 	return flag.ErrHelp
 }
 
