@@ -39,6 +39,8 @@ type Config struct {
 	ReplayWindow int           // the same
 
 	Warnings Problems // what is doubtful, but no error
+
+	at map[any]map[string]place // keys of a *Peer, *Accept, *Profile or the name of a rule
 }
 
 // Tun is the device that applications see.

@@ -124,12 +124,11 @@ type builder struct {
 	dir  string
 	mode fs.FileMode
 
-	inline    []place                  // of secrets in the file itself
-	peerNames []string                 // of all, also of those with mistakes
-	broken    bool                     // a rule or a peer is missing: do not judge the rules as a whole
-	peerAt    map[string]place         // where the name of a peer stands
-	at        map[any]map[string]place // keys of a *Peer, *Accept or *policy rule
-	used      map[string]bool          // identities and profiles that something names
+	inline    []place          // of secrets in the file itself
+	peerNames []string         // of all, also of those with mistakes
+	broken    bool             // a rule or a peer is missing: do not judge the rules as a whole
+	peerAt    map[string]place // where the name of a peer stands
+	used      map[string]bool  // identities and profiles that something names
 }
 
 func (b *builder) build(root ast.Node) {

@@ -28,6 +28,7 @@ func (b *builder) profiles(top object) {
 		if !ok {
 			return
 		}
+		b.at[p] = o.keys
 		if v, ok := o.get("ike"); ok {
 			p.IKE = v.proposals(crypt.ParseIKE)
 		}

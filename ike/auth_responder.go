@@ -76,7 +76,7 @@ func (e *Engine) admit(s *session, ps []message.Payload, p peerProof, now time.T
 		if _, waits := err.(*crlWait); waits {
 			return nil, nil, err
 		}
-		unproven = cmp.Or(unproven, fmt.Errorf("%v is not proven to %v: %w", s.remoteID, a.LocalID, err))
+		unproven = cmp.Or(unproven, fmt.Errorf("%v is not proven to %v: %w%s", s.remoteID, a.LocalID, err, a.see()))
 	}
 	return nil, nil, cmp.Or(unproven, foreign, errors.New("nothing is accepted at "+s.path.Local.Addr().String()))
 }
@@ -140,6 +140,9 @@ func (e *Engine) authFailed(sa *ikeSA, reason string, n message.NotifyType, now 
 	if name == "" {
 		name = s.path.Remote.String()
 	}
+	if s.accept != nil {
+		reason += s.accept.see()
+	}
 	e.refuse(RefusedNotProven)
 	e.strangers.line(now, slog.LevelWarn, "ike: peer refused", "remote", s.path.Remote.String(),
 		"id", s.remoteID.String(), "notify", n.String(), "reason", reason)
@@ -168,7 +171,7 @@ func (e *Engine) finishAuth(sa *ikeSA, d Datagram, ps, resp []message.Payload, n
 	}
 	s.halfBy = now.Add(e.opt.ChildlessTime) // an IKE SA without a child is not kept for long
 	if no != nil {
-		e.opt.Log.Info("ike: no child SA", "session", s.label(), "remote", s.remoteID.String(), "notify", no.notify.String(), "reason", no.reason)
+		e.opt.Log.Info("ike: no child SA", "session", s.label(), "remote", s.remoteID.String(), "notify", no.notify.String(), "reason", no.reason+s.accept.see())
 		e.respond(sa, d, message.IKEAuth, append(resp, no.payload()))
 		e.emit(ChildFailed{Session: s.id, Layer: s.layer,
 			Err: &Error{Peer: s.name, Stage: StageAuth, Reason: no.reason, Notify: no.notify}})

@@ -152,6 +152,7 @@ func (c *PeerConfig) check() error {
 // An AcceptConfig is one kind of session that this node answers.
 type AcceptConfig struct {
 	Name    string
+	Where   string // in the configuration, for people; may be empty
 	LocalID ID
 
 	// IDs are glob patterns for the peer's id, as in path.Match. Empty

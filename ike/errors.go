@@ -55,6 +55,14 @@ func (r *refusal) payload() message.Payload {
 	return n
 }
 
+// see points to a, after a reason.
+func (a *AcceptConfig) see() string {
+	if a.Where == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (see accept %s at %s)", a.Name, a.Where)
+}
+
 // notFound refuses the rekey of a child SA that there is not. What names none at
 // all is not sent back.
 func notFound(rekey *message.Notify) *refusal {

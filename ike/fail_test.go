@@ -2,6 +2,7 @@ package ike
 
 import (
 	"errors"
+	"log/slog"
 	"net/netip"
 	"strings"
 	"testing"
@@ -312,4 +313,30 @@ func TestLiveness(t *testing.T) {
 		t.Errorf("%s", dump(p.i.events))
 	}
 	p.i.empty()
+}
+
+// TestRefusalNamesEntry: what this node refuses names the accept entry that decided.
+func TestRefusalNamesEntry(t *testing.T) {
+	for name, peer := range map[string]func(c *PeerConfig){
+		"another key":      func(c *PeerConfig) { c.PSK = []byte("incorrect horse") },
+		"other algorithms": func(c *PeerConfig) { c.ESP = espProposals(t, "chacha20poly1305") },
+		"a PPK is missing": func(c *PeerConfig) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, c := acceptConfig(t), peerConfig(t)
+			a.Where, a.PPKRequired = "warren.yaml:7:3", name == "a PPK is missing"
+			a.PPK = func(string) ([]byte, bool) { return nil, false }
+			peer(&c)
+			var log strings.Builder
+			p := newPair(t, a, func(_, r *Options) { r.Log = slog.New(slog.NewTextHandler(&log, nil)) })
+			p.i.quiet, p.r.quiet = true, true
+			if _, err := p.i.e.Initiate(c, p.now); err != nil {
+				t.Fatal(err)
+			}
+			p.advance(time.Second)
+			if !strings.Contains(log.String(), "(see accept "+a.Name+" at warren.yaml:7:3)") {
+				t.Error(log.String())
+			}
+		})
+	}
 }

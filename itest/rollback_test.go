@@ -98,6 +98,9 @@ func (w *world) failOnce(alice *lab.Warren, gateways []*lab.Warren, k int, f fau
 	}
 	t.Logf("layer %d: %s", c.FailedLayer, c.Reason)
 	checkReason(t, "the reason in status", fmt.Sprintf("layer %d %s", c.FailedLayer, c.Reason), k, g.Name, f.reason)
+	if narrowed := strings.Contains(c.Reason, "narrowed"); !narrowed && !strings.Contains(c.Reason, "alice.yaml:") {
+		t.Errorf("%q names no line of the configuration", c.Reason)
+	}
 	for _, d := range gateways[:k-1] {
 		w.noSAs(d)
 	}

@@ -94,7 +94,7 @@ func (n *Node) acceptConfig(a *config.Accept) (ike.AcceptConfig, error) {
 	}
 	return ike.AcceptConfig{
 		PPK: ppk, PPKRequired: a.PPKRequired,
-		Name: a.Name, LocalID: id, IDs: slices.Clone(a.IDs), Pool: pool,
+		Name: a.Name, Where: n.cfg.Where(a, ""), LocalID: id, IDs: slices.Clone(a.IDs), Pool: pool,
 		Cert: a.Identity.Cert, Trust: n.stores[a.Identity],
 		PSK: func(remote ike.ID) ([]byte, bool) {
 			s, ok := a.Secret(remote.String())

@@ -152,7 +152,7 @@ func (n *Node) childFailed(e ike.ChildFailed, now time.Time) {
 		return
 	}
 	s.lost, s.leaving = true, true
-	n.nest.Failed(s.layer, e.Err, now)
+	n.nest.Failed(s.layer, n.blame(e.Err), now)
 	n.try("delete session", n.ike.Delete(e.Session, now))
 }
 
@@ -200,7 +200,7 @@ func (n *Node) lose(s *session, err error, now time.Time) {
 		return
 	}
 	s.lost = true
-	n.nest.Lost(s.layer, err, now)
+	n.nest.Lost(s.layer, n.blame(err), now)
 }
 
 func (n *Node) forget(s *session) {
