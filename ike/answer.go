@@ -113,13 +113,11 @@ func (a *childAnswer) make(s *session, choice crypt.Choice, ps []message.Payload
 	return nil
 }
 
-// hasChild reports whether the session has a pair that is not on its way out, or
-// has promised a new one.
+// hasChild reports whether the session has a pair, if only until its DELETE is
+// answered, or has promised a new one.
 func (s *session) hasChild() bool {
 	promised := slices.ContainsFunc(s.cur.promises, func(p *promise) bool { return p.child != nil && p.child.old == nil })
-	return promised || slices.ContainsFunc(s.children, func(c *child) bool {
-		return c.state != childLingering && c.state != childDeleting
-	})
+	return promised || slices.ContainsFunc(s.children, func(c *child) bool { return c.state != childLingering })
 }
 
 // modes reports whether the session may have child SAs of mode m.
@@ -265,7 +263,7 @@ func (e *Engine) answerCreate(sa *ikeSA, ps []message.Payload, now time.Time) ([
 func (e *Engine) mayReplace(sa *ikeSA, rekey *message.Notify) (*child, *refusal) {
 	s := sa.sess
 	if rekey == nil {
-		if s.initiator && s.hasChild() {
+		if s.initiator && (s.hasChild() || e.sender(s.layer) != nil) {
 			return nil, refuse(message.NoAdditionalSAs, "there is a child SA, which another would rival")
 		}
 		return nil, nil

@@ -282,6 +282,7 @@ func TestCollision27(t *testing.T) {
 	eachSide(t, func(t *testing.T, p *pair, a, b *end) {
 		old := b.e.order[0].children[0]
 		old.rekeyAt, old.hardAt = p.now.Add(time.Hour), p.now.Add(time.Hour+time.Minute)
+		b.e.arm(b.e.order[0])
 		p.rekeyChild(a)
 		p.flush()
 		p.deliver(0)

@@ -50,7 +50,7 @@ func TestCollision31(t *testing.T) {
 		}
 	}
 	p.advance(time.Minute)
-	sent, before := len(p.tap), p.i.state()+p.r.state()
+	sent, before := len(p.tap), p.i.summary()+p.r.summary()
 	old := slices.Clone(p.tap)
 	backwards := slices.Clone(p.tap)
 	slices.Reverse(backwards)
@@ -60,7 +60,7 @@ func TestCollision31(t *testing.T) {
 	p.settle()
 	n := len(p.tap) - sent
 	p.advance(time.Minute) // what an old IKE_SA_INIT has half opened is forgotten
-	if after := p.i.state() + p.r.state(); after != before {
+	if after := p.i.summary() + p.r.summary(); after != before {
 		t.Errorf("replays changed something: %s\n%s", before, after)
 	}
 	if n > 2*sent {

@@ -19,7 +19,7 @@ func (t *rekeyIKE) won(e *Engine, sa *ikeSA, now time.Time) {
 	if p := t.passive; p != nil {
 		p.state, p.dropAt = saReplaced, now.Add(redundantTime)
 	}
-	t.theirs = nil
+	t.passive, t.theirs = nil, nil
 }
 
 // goOn starts the additional key exchanges after CREATE_CHILD_SA.

@@ -3,10 +3,12 @@ package ike
 import (
 	"bytes"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,8 +18,13 @@ import (
 	"warren/policy"
 )
 
-// state is what must not change: a print of sessions, SAs and what was told.
+// state is what must not change: a print of sessions, SAs and what was told, with
+// the sum of a snapshot of all else.
 func (n *end) state() string {
+	return fmt.Sprintf("%s; all %x", n.summary(), sha256.Sum256([]byte(strings.Join(n.snapshot(), "\n"))))
+}
+
+func (n *end) summary() string {
 	s := fmt.Sprintf("%d events, %d IKE SAs, %d SPIs, %d half-open;", len(n.events), len(n.e.sas), len(n.spis.taken), n.e.halfOpen)
 	for _, x := range n.e.order {
 		s += fmt.Sprintf(" %+v cur %d/%d lastIn %v", x.info(), x.cur.sendID, x.cur.recvID, x.lastIn)
@@ -152,11 +159,12 @@ func TestCVE_2019_10155(t *testing.T) {
 		"response": p.i.say(message.Informational, 0, true),
 	}
 	for name, d := range messages {
+		all := p.r.snapshot()
 		for bit := range len(d.Data) * 8 {
 			bad := d
 			bad.Data = bytes.Clone(d.Data)
 			bad.Data[bit/8] ^= 1 << (bit % 8)
-			before := p.r.state()
+			before := p.r.summary()
 			p.hand(flight{p.i, p.r, bad})
 			out := p.r.take()
 			for _, o := range out {
@@ -164,9 +172,12 @@ func TestCVE_2019_10155(t *testing.T) {
 					t.Errorf("%s: bit %d: answered", name, bit)
 				}
 			}
-			if after := p.r.state(); after != before {
+			if after := p.r.summary(); after != before {
 				t.Fatalf("%s: bit %d changed %s to %s", name, bit, before, after)
 			}
+		}
+		if diff := all.diff(p.r.snapshot()); diff != "" {
+			t.Errorf("%s: %s", name, diff)
 		}
 	}
 	p.close()
@@ -450,6 +461,7 @@ func TestMalformedEndsTheSA(t *testing.T) { // RFC 7296, Section 2.21.3
 		t.Errorf("%s", dump(p.r.events))
 	}
 	p.i.e.Abort(p.i.session())
+	clear(p.i.in) // without an event
 	p.advance(time.Minute)
 	p.r.empty()
 }

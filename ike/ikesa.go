@@ -126,6 +126,9 @@ func (e *Engine) closeSA(sa *ikeSA, now time.Time) {
 		return
 	}
 	s := sa.sess
+	if t, ok := currentTask(s.cur).(*rekeyIKE); ok && t.passive == sa {
+		t.passive, t.theirs = nil, nil // no rival any more
+	}
 	s.sas = slices.DeleteFunc(s.sas, func(o *ikeSA) bool { return o == sa })
 	out, queue := sa.out, sa.queue
 	sa.out, sa.queue, sa.part, sa.state = nil, nil, nil, saClosed

@@ -50,8 +50,6 @@ func (e *Engine) peerDeletesIKE(sa *ikeSA, reason string, now time.Time) {
 	case sa == s.cur:
 		e.end(s, ending{reason: reason, byPeer: true}, now)
 		return
-	case t != nil && t.passive == sa:
-		t.passive, t.theirs = nil, nil // the peer knows that its own one is redundant
 	}
 	e.closeSA(sa, now)
 }

@@ -291,6 +291,9 @@ func (p *pair) flush() {
 			}
 		}
 	}
+	for _, n := range []*end{p.i, p.r} {
+		n.sound()
+	}
 	if p.watch != nil {
 		p.watch.look(p)
 	}

@@ -295,8 +295,9 @@ func (t *rekeyChild) wanted(_ *session, ts []policy.Selector) []policy.Selector 
 
 // failed ends the task without a new pair.
 func (t *rekeyChild) failed(e *Engine, s *session, err *Error, now time.Time) {
+	pred := s.reauth.pred
 	switch {
-	case t.old == nil && t.lost == nil && s.reauth.pred != nil && !s.hasChild():
+	case t.old == nil && t.lost == nil && pred != nil && pred.reauth.retireAt.IsZero() && !s.hasChild():
 		e.closeSession(s, ending{err: err}, now) // the session before it stays
 	case t.old == nil && t.lost == nil:
 		e.emit(ChildFailed{Session: s.id, Layer: t.cfg.Layer, Err: err})

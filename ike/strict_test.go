@@ -371,7 +371,11 @@ func TestLostWithTheOldIKESA(t *testing.T) {
 			func(p *pair, a, b *end) bool { return len(a.in) == 0 && len(b.in) == 0 && len(b.spis.taken) == 0 },
 		},
 		"DELETE of what was not made": {
-			func(p *pair, a *end) { a.e.enqueue(a.e.order[0].cur, &deleteSPI{spi: a.only().SPIIn}, p.now) },
+			func(p *pair, a *end) {
+				s := a.e.order[0]
+				a.e.enqueue(s.cur, &deleteSPI{spi: a.only().SPIIn}, p.now)
+				a.e.arm(s)
+			},
 			func(p *pair, a, b *end) bool { return len(b.in) == 0 && len(b.spis.taken) == 0 },
 		},
 	} {
