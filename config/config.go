@@ -33,7 +33,8 @@ type Config struct {
 	Forwarding bool
 
 	// AllowKeyExport lets whoever may use the control socket have the keys of SAs.
-	AllowKeyExport bool
+	AllowKeyExport    bool
+	AllowKeyExportPos string // where the file says so, or may
 
 	Liveness     time.Duration // where peer and accept entry say nothing; 0 is off
 	ReplayWindow int           // the same

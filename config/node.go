@@ -196,6 +196,10 @@ func (b *builder) timers(top object) {
 	top.intInto("replay_window", &b.ReplayWindow, 64, 65536)
 	top.booleanInto("forwarding", &b.Forwarding)
 	top.booleanInto("allow_key_export", &b.AllowKeyExport)
+	b.AllowKeyExportPos = b.file
+	if v, ok := top.get("allow_key_export"); ok {
+		b.AllowKeyExportPos = b.pos(v.at)
+	}
 	if b.AllowKeyExport {
 		b.warn(top.keys["allow_key_export"], "delete it when you are done with debugging",
 			"allow_key_export lets whoever may use the control socket decrypt all traffic, and core dumps hold keys")

@@ -29,6 +29,10 @@ type Backend interface {
 	SAs() []SA
 	IKE() []IKE
 	Certificates() []Certificate
+
+	// Keys tells the keys of all SAs, or why not.
+	Keys() (Keys, error)
+
 	Rules() []Rule
 	Leases() []Lease
 	Drops() map[string]uint64

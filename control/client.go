@@ -54,6 +54,9 @@ func (c *Client) Certificates(ctx context.Context) ([]Certificate, error) {
 	return fetch[[]Certificate](ctx, c, "certificates")
 }
 
+// Keys are the keys of all SAs, if the node tells them.
+func (c *Client) Keys(ctx context.Context) (Keys, error) { return fetch[Keys](ctx, c, "keys") }
+
 // Rules lists the rule tables.
 func (c *Client) Rules(ctx context.Context) ([]Rule, error) { return fetch[[]Rule](ctx, c, "rules") }
 

@@ -35,6 +35,9 @@ func (f *fakeBackend) Certificates() []Certificate {
 	accepted := Certificate{Kind: "peer", Accepted: true, Subject: "CN=carol"}
 	return []Certificate{cert, cert, accepted}
 }
+func (f *fakeBackend) Keys() (Keys, error) {
+	return Keys{}, f.fail
+}
 func (f *fakeBackend) Rules() []Rule            { return nil }
 func (f *fakeBackend) Leases() []Lease          { return nil }
 func (f *fakeBackend) Routes() []Route          { return nil }

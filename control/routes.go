@@ -20,6 +20,13 @@ func routes(b Backend) http.Handler {
 	get(mux, "routes", func() []Route { return list(b.Routes()) })
 	get(mux, "history", func() []Event { return list(b.History()) })
 	get(mux, "drops", func() map[string]uint64 { return counters(b.Drops()) })
+	mux.HandleFunc("GET /v1/keys", func(w http.ResponseWriter, _ *http.Request) {
+		if k, err := b.Keys(); err != nil {
+			reply(w, http.StatusForbidden, failure{err.Error()})
+		} else {
+			reply(w, http.StatusOK, filledKeys(k))
+		}
+	})
 	mux.HandleFunc("GET /v1/events", func(w http.ResponseWriter, r *http.Request) { streamEvents(w, r, b) })
 	mux.HandleFunc("POST /v1/up", func(w http.ResponseWriter, r *http.Request) { streamAction(w, r, b.Up) })
 	mux.HandleFunc("POST /v1/down", func(w http.ResponseWriter, r *http.Request) { streamAction(w, r, b.Down) })

@@ -65,6 +65,19 @@ func TestNoNull(t *testing.T) {
 	}
 }
 
+// TestKeys: a refusal reaches whoever asks, without a key.
+func TestKeys(t *testing.T) {
+	f := newFake()
+	_, c := serve(t, f)
+	if k, err := c.Keys(t.Context()); err != nil || k.IKE == nil || k.ESP == nil || k.LeftOut == nil {
+		t.Errorf("Keys = %+v, %v", k, err)
+	}
+	f.fail = errors.New("not allowed at a.yaml")
+	if _, err := c.Keys(t.Context()); err == nil || !strings.Contains(err.Error(), "not allowed at a.yaml") {
+		t.Errorf("Keys = %v", err)
+	}
+}
+
 func TestUp(t *testing.T) {
 	f := newFake()
 	_, c := serve(t, f)

@@ -27,6 +27,7 @@ type Config struct {
 	Accept     []Accept
 	Forwarding bool
 	Mode       Mode
+	KeyExport  bool // allow_key_export
 
 	Profile    *Profile // for every peer and accept entry without its own
 	Liveness   time.Duration
@@ -188,6 +189,9 @@ func (c Config) YAML(socket string) string {
 	c.peers(w)
 	c.rules(w)
 	c.accept(w)
+	if c.KeyExport {
+		w.line("allow_key_export: true")
+	}
 	if c.Forwarding {
 		w.line("forwarding: true")
 	}

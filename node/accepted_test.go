@@ -12,6 +12,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"warren/config"
 	"warren/control"
 	"warren/esp"
 	"warren/host"
@@ -36,7 +37,7 @@ func kernel(t *testing.T) *Node {
 	tun := &netlink.Tuntap{LinkAttrs: netlink.LinkAttrs{Name: "warren0"}, Mode: netlink.TUNTAP_MODE_TUN}
 	must(t, netlink.LinkAdd(tun))
 	must(t, netlink.LinkSetUp(tun))
-	n, err := New(nil, Options{})
+	n, err := New(&config.Config{}, Options{})
 	must(t, err)
 	n.nest = emptyTree()
 	n.host, err = host.Open(host.Options{Name: "gw", TUN: "warren0", Journal: filepath.Join(t.TempDir(), "gw.journal")})

@@ -18,6 +18,8 @@ type child struct {
 	in        *sa.Inbound
 	out       *sa.Outbound
 
+	keyIn, keyOut []byte // where allow_key_export is set
+
 	seen    uint64    // inbound packets at the last look
 	used    bool      // the engine was told that the peer uses it
 	rekeyed bool      // the engine was told that it is near its limit
@@ -43,8 +45,9 @@ func (n *Node) install(session ike.SessionID, c ike.Child) (*child, error) {
 	if err := n.sad.Install(in); err != nil {
 		return nil, err
 	}
-	c.KeyIn, c.KeyOut = nil, nil
 	made := &child{Child: c, session: session, in: in, out: out}
+	made.keep(n.cfg.AllowKeyExport)
+	made.KeyIn, made.KeyOut = nil, nil
 	n.children[c.SPIIn] = made
 	n.hurry = n.hurry || c.Lifetime.SoftBytes != 0 || c.Lifetime.SoftPackets != 0
 	return made, nil
@@ -60,6 +63,7 @@ func (n *Node) remove(spi esp.SPI) *child {
 	n.sad.Remove(spi)
 	c.in.Retire()
 	c.out.Retire()
+	wipe(c.keyIn, c.keyOut)
 	return c
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"warren/config"
 	"warren/ike"
 	"warren/ike/trust"
 	"warren/pki"
@@ -38,7 +39,7 @@ func TestCRLsAreFetchedOnce(t *testing.T) {
 	requests := make(chan struct{}, 8)
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests <- struct{}{} }))
 	defer server.Close()
-	n, err := New(nil, Options{})
+	n, err := New(&config.Config{}, Options{})
 	must(t, err)
 	n.fetcher = newFetcher()
 	ca, err := pki.NewAuthority(pki.Template{Subject: "CN=root"})

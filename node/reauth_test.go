@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"warren/config"
 	"warren/control"
 	"warren/esp"
 	"warren/ike"
@@ -30,7 +31,7 @@ func newRig(t *testing.T) *rig {
 	to := policy.Match{Dst: []netip.Prefix{net}}
 	tables := policy.NewTables([]policy.TransportRule{{Name: "web", Match: to, Action: policy.Plain}},
 		[]policy.TunnelRule{{Match: to, Via: "sg1"}}, policy.Discard)
-	n, err := New(nil, Options{})
+	n, err := New(&config.Config{}, Options{})
 	must(t, err)
 	n.nest = nest.NewManager(nest.Options{Resolver: nest.NewResolver(tables, []nest.Peer{{Name: "sg1", Addrs: []netip.Addr{gateway}}}, 0)})
 	n.ike, err = ike.New(ike.Options{AllocSPI: n.sad.Reserve, FreeSPI: n.sad.Release}) // knows of no session

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"warren/config"
 	"warren/control"
 	"warren/ike"
 	"warren/nest"
@@ -18,7 +19,7 @@ func TestSilentPeerIsTold(t *testing.T) {
 	to := policy.Match{Dst: []netip.Prefix{net}}
 	tables := policy.NewTables([]policy.TransportRule{{Name: "web", Match: to, Action: policy.Plain}},
 		[]policy.TunnelRule{{Match: to, Via: "sg1"}}, policy.Discard)
-	n, err := New(nil, Options{})
+	n, err := New(&config.Config{}, Options{})
 	must(t, err)
 	n.nest = nest.NewManager(nest.Options{Resolver: nest.NewResolver(tables, []nest.Peer{{Name: "sg1", Addrs: []netip.Addr{gateway}}}, 0)})
 	now := time.Unix(1000, 0)

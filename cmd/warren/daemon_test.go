@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -38,6 +39,9 @@ func (d *fakeDaemon) Certificates() []control.Certificate {
 	return []control.Certificate{{Kind: "own", Identity: "outer", Subject: "CN=alice", Issuer: "CN=ca", SANs: []string{"alice.example"}, Serial: "1f",
 		NotAfter: time.Date(2027, 1, 2, 3, 4, 5, 0, time.UTC), DaysLeft: 5, File: "alice.crt"},
 		{Kind: "peer", Accepted: true, Peer: "road", PeerID: "carol.example", Layer: 2}}
+}
+func (d *fakeDaemon) Keys() (control.Keys, error) {
+	return control.Keys{IKE: []string{"1,2,3"}, ESP: []string{"a", "b"}, LeftOut: []string{"child SA 0x1"}}, d.fail
 }
 func (d *fakeDaemon) Rules() []control.Rule    { return nil }
 func (d *fakeDaemon) Leases() []control.Lease  { return nil }
@@ -233,6 +237,33 @@ func TestShow(t *testing.T) {
 	}
 	if _, out, _ := run("show", "drops", "--zero"); !strings.Contains(out, "no-sa") {
 		t.Errorf("show drops --zero prints\n%s", out)
+	}
+}
+
+func TestShowKeys(t *testing.T) {
+	d := &fakeDaemon{EventLog: control.NewEventLog(0)}
+	run := daemon(t, d)
+	if code, out, errText := run("show", "keys"); code != exitGood || out != "# ikev2_decryption_table\n1,2,3\n# esp_sa\na\nb\n" || errText != "left out: child SA 0x1\n" {
+		t.Errorf("show keys exits with %d, %q and prints %q", code, errText, out)
+	}
+	if code, out, _ := run("show", "keys", "-o", "json"); code != exitGood || !strings.Contains(out, `"esp_sa": [`) {
+		t.Errorf("show keys -o json exits with %d and prints %q", code, out)
+	}
+	dir := filepath.Join(t.TempDir(), "new")
+	if code, out, _ := run("show", "keys", "--dir", dir); code != exitGood || out != "" {
+		t.Errorf("show keys --dir exits with %d and prints %q", code, out)
+	}
+	for name, want := range map[string]string{"ikev2_decryption_table": "1,2,3\n", "esp_sa": "a\nb\n"} {
+		path := filepath.Join(dir, name)
+		got, err := os.ReadFile(path)
+		info, err2 := os.Stat(path)
+		if err != nil || err2 != nil || string(got) != want || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s holds %q, mode %v, %v", name, got, info.Mode(), err)
+		}
+	}
+	d.fail = errors.New("node alice keeps its keys")
+	if code, out, errText := run("show", "keys", "--dir", dir); code != exitFailed || out != "" || !strings.Contains(errText, "keeps its keys") {
+		t.Errorf("a refusal exits with %d, %q and prints %q", code, errText, out)
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 func (a *app) showCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show",
-		Short: "List SAs, IKE SAs, certificates, rules, leases, routes or drops",
+		Short: "List SAs, IKE SAs, certificates, keys, rules, leases, routes or drops",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return usage("there is no table %q; write: warren show %s", args[0], verbs(cmd))
@@ -34,6 +34,7 @@ func (a *app) showCommand() *cobra.Command {
 		show(a, "sa", "Child SAs, a direction a line", (*control.Client).SAs, saRows),
 		show(a, "ike", "IKE SAs", (*control.Client).IKE, ikeRows),
 		show(a, "certs", "Certificates and revocation lists, and when they end", (*control.Client).Certificates, certRows),
+		a.showKeysCommand(),
 		show(a, "rules", "The rule tables, in the order they are tried", (*control.Client).Rules, ruleRows),
 		show(a, "leases", "Virtual addresses, given and got", (*control.Client).Leases, leaseRows),
 		show(a, "routes", "What the daemon put into the kernel's routing", (*control.Client).Routes, routeRows),
