@@ -3,9 +3,11 @@ package ike
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"warren/ike/crypt"
+	"warren/ike/eap"
 	"warren/ike/message"
 	"warren/ike/sign"
 	"warren/ike/trust"
@@ -17,11 +19,16 @@ type credentials struct {
 	cert  *trust.Credential // this node's; nil means psk
 	trust *trust.Store      // for the peer's certificate; nil means psk
 	psk   []byte            // nil where neither side uses one
+	eap   *eap.Account      // this node's instead, as initiator; nil without
+	msk   bool              // psk is the key that EAP has brought
 	ppk   PPK
 }
 
-// usesPSK reports whether a side proves itself with a pre-shared key.
-func usesPSK(cert *trust.Credential, store *trust.Store) bool { return cert == nil || store == nil }
+// byEAP are the credentials of both sides once EAP has succeeded (RFC 7296, Section
+// 2.16).
+func byEAP(msk crypt.Secret, ppk PPK) *credentials {
+	return &credentials{psk: slices.Clone(msk), msk: true, ppk: ppk}
+}
 
 // prove signs in, which describes this node's side, with k. The payloads of the
 // certificate come with it.
@@ -52,6 +59,9 @@ func (c *credentials) verify(e *Engine, s *session, p peerProof, now time.Time) 
 		return fmt.Errorf("it authenticates with %v, a pre-shared key is wanted", p.auth.Method)
 	}
 	if err := p.keys.VerifyPSK(!s.initiator, c.psk, p.auth.Data, p.in); err != nil {
+		if c.msk {
+			return errors.New("it has not got the key of this EAP")
+		}
 		return errors.New("the pre-shared keys differ")
 	}
 	s.proofs.peers, s.proofs.cert = byPSK, nil
@@ -90,15 +100,21 @@ func (c *credentials) verifyCert(e *Engine, s *session, p peerProof, now time.Ti
 		return err
 	}
 	s.proofs.peers, s.proofs.cert = byCertificate(p.auth), peer.Certificate()
-	wants, err := c.trust.Check(peer, now)
+	return e.unrevoked(s, c.trust, peer, now)
+}
+
+// unrevoked checks that the certificate of peer was not revoked, or says by a
+// *crlWait what it must know for that.
+func (e *Engine) unrevoked(s *session, store *trust.Store, peer *trust.Peer, now time.Time) error {
+	wants, err := store.Check(peer, now)
 	if err != nil {
 		return err
 	}
 	if len(wants.Later) > 0 {
-		e.emit(CRLWanted{Session: s.id, Trust: c.trust, URLs: wants.Later})
+		e.emit(CRLWanted{Session: s.id, Trust: store, URLs: wants.Later})
 	}
 	if len(wants.Now) > 0 {
-		return &crlWait{store: c.trust, urls: wants.Now}
+		return &crlWait{store: store, urls: wants.Now}
 	}
 	s.lasts(peer.Ends())
 	return nil
@@ -125,6 +141,10 @@ func (c *credentials) refused(s *session) string {
 	switch {
 	case s.support.ppk:
 		return fmt.Sprintf("%v refuses %v with the PPK %q: it does not know that, or this id, or has other keys", s.remoteID, s.localID, c.ppk.ID)
+	case c.eap != nil:
+		return fmt.Sprintf("%v refuses %v: it does not let this id in by EAP", s.remoteID, s.localID)
+	case c.msk:
+		return fmt.Sprintf("%v refuses %v after EAP: it has not got the same key", s.remoteID, s.localID)
 	case c.cert == nil:
 		return fmt.Sprintf("%v refuses %v: it knows another pre-shared key, or not this id", s.remoteID, s.localID)
 	case c.cert.Unwanted(s.half.peer.asked, c.trust):

@@ -1,6 +1,7 @@
 package ike
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -28,9 +29,12 @@ func (t *authTask) start(e *Engine, sa *ikeSA, now time.Time) *request {
 
 func (t *authTask) build(e *Engine, s *session) ([]message.Payload, error) {
 	idi, idr := s.localID.payload(false), s.remoteID.payload(true)
-	certs, auth, ppk, err := s.auth.provePPK(e, s, s.half.initiatorInput(idi))
-	if err != nil {
-		return nil, err
+	var certs, proof []message.Payload
+	if s.auth.eap == nil { // else it comes after EAP (RFC 7296, Section 2.16)
+		var err error
+		if certs, proof, err = s.auth.provePPK(e, s, s.half.initiatorInput(idi)); err != nil {
+			return nil, err
+		}
 	}
 	ps := append([]message.Payload{idi}, certs...)
 	if !s.peer.NoInitialContact && s.reauth.pred == nil && e.onlySession(s) {
@@ -39,19 +43,19 @@ func (t *authTask) build(e *Engine, s *session) ([]message.Payload, error) {
 	if s.auth.trust != nil {
 		ps = append(ps, certRequest(s.auth.trust))
 	}
-	ps = append(ps, idr, auth)
+	ps = append(append(ps, idr), proof...)
 	if cp := s.cfgRequest(); cp != nil {
 		ps = append(ps, cp)
 	}
 	if s.childless() {
-		return slices.Concat(ps, ppk, s.offerMOBIKE()), nil
+		return append(ps, s.offerMOBIKE()...), nil
 	}
 	cfg := s.firstChild()
 	t.child = offer{mode: cfg.Mode, localTS: cfg.LocalTS, remoteTS: cfg.RemoteTS, layer: cfg.Layer}
 	if err := t.child.prepare(e, s, message.DHNone); err != nil {
 		return nil, err
 	}
-	return slices.Concat(ps, t.child.payloads(), ppk, s.offerMOBIKE()), nil
+	return slices.Concat(ps, t.child.payloads(), s.offerMOBIKE()), nil
 }
 
 // proposedLocal is the initiator's own side: everything where it asks for a
@@ -84,16 +88,13 @@ func (t *authTask) done(e *Engine, sa *ikeSA, ps []message.Payload, err error, n
 		err = t.verify(e, s, ps, now)
 	}
 	if lists, ok := err.(*crlWait); ok {
-		e.await(s, lists, &wait{
-			resume: func(now time.Time) { t.done(e, sa, ps, nil, now) },
-			drop:   func() { t.child.release(e) },
-		}, now)
+		e.await(s, lists, func(now time.Time) { t.done(e, sa, ps, nil, now) }, func() { t.child.release(e) }, now)
 		return
 	}
 	if err != nil {
 		t.child.release(e)
 		if !e.nextCandidate(s, now) {
-			t.rejected(e, s, ps, err, now)
+			t.rejected(e, s, err, now)
 		}
 		return
 	}
@@ -102,6 +103,16 @@ func (t *authTask) done(e *Engine, sa *ikeSA, ps []message.Payload, err error, n
 		t.child.release(e)
 		return
 	}
+	if s.auth.eap != nil {
+		t.startEAP(e, sa, ps, now)
+		return
+	}
+	t.complete(e, sa, ps, now)
+}
+
+// complete takes a response that ends an authentic IKE_AUTH.
+func (t *authTask) complete(e *Engine, sa *ikeSA, ps []message.Payload, now time.Time) {
+	s := sa.sess
 	c, keys, cerr := t.finish(e, s, ps, now)
 	if cerr != nil {
 		sa.state = saUp
@@ -117,14 +128,15 @@ func (t *authTask) done(e *Engine, sa *ikeSA, ps []message.Payload, err error, n
 	e.introduce(s, c, e.takeOver(s, c, now), keys)
 }
 
-// verify checks the responder's identity and proof.
+// verify checks the responder's identity and proof. Before EAP it gives one, and
+// after it, without its identity, another.
 func (t *authTask) verify(e *Engine, s *session, ps []message.Payload, now time.Time) error {
 	for _, p := range ps {
 		if n, ok := p.(*message.Notify); ok && n.Kind == message.AuthenticationFailed {
 			return &Error{Peer: s.name, Stage: StageAuth, Notify: n.Kind, Reason: s.auth.refused(s)}
 		}
 	}
-	idr := message.GetID(ps, true)
+	idr := cmp.Or(s.half.idr, message.GetID(ps, true))
 	auth, ok := message.Get[*message.Auth](ps)
 	if idr == nil || !ok {
 		return t.unproven(s, ps)
@@ -158,7 +170,7 @@ func (t *authTask) unproven(s *session, ps []message.Payload) error {
 
 // rejected ends the session after a failed authentication. The responder is
 // told, unless it was the one who refused (RFC 7296, Section 2.21.2).
-func (t *authTask) rejected(e *Engine, s *session, ps []message.Payload, err error, now time.Time) {
+func (t *authTask) rejected(e *Engine, s *session, err error, now time.Time) {
 	why, ok := err.(*Error)
 	if !ok {
 		why = &Error{Peer: s.name, Stage: StageAuth, Reason: err.Error()}

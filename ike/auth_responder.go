@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"warren/ike/crypt"
 	"warren/ike/message"
 )
 
@@ -16,16 +17,23 @@ func (e *Engine) authRequest(sa *ikeSA, d Datagram, ps []message.Payload, now ti
 	s := sa.sess
 	proof, ok := message.Get[*message.Auth](ps)
 	id := message.GetID(ps, false)
-	if !ok || id == nil {
-		e.denyAuth(sa, d, "IDi or AUTH is missing: EAP is not supported", now)
+	switch {
+	case s.eapServer != nil:
+		e.eapRequest(sa, d, ps, now)
+		return
+	case id == nil:
+		e.denyAuth(sa, d, "IDi is missing", now)
 		return
 	}
-	s.remoteID = idOf(id)
+	if s.remoteID = idOf(id); !ok {
+		e.startEAP(sa, d, ps, now)
+		return
+	}
 	p := peerProof{id: id, auth: proof, in: s.half.initiatorInput(id)}
 	p.certs, p.other = readCerts(ps)
 	a, auth, err := e.admit(s, ps, p, now)
 	if lists, ok := err.(*crlWait); ok {
-		e.await(s, lists, &wait{resume: func(now time.Time) { e.authRequest(sa, d, ps, now) }, drop: func() {}}, now)
+		e.await(s, lists, func(now time.Time) { e.authRequest(sa, d, ps, now) }, func() {}, now)
 		return
 	}
 	if err != nil {
@@ -37,18 +45,34 @@ func (e *Engine) authRequest(sa *ikeSA, d Datagram, ps []message.Payload, now ti
 		e.denyAuthWith(sa, d, message.UnexpectedNATDetected, "a NAT is in between, and the peer allows none", now)
 		return
 	}
+	e.letIn(sa, d, ps, a, auth, now)
+}
+
+// letIn answers a peer that has proven itself under a, and asks for what is in ps.
+func (e *Engine) letIn(sa *ikeSA, d Datagram, ps []message.Payload, a *AcceptConfig, auth *credentials, now time.Time) {
+	s := sa.sess
 	e.adoptAccept(s, a)
-	idr := s.localID.payload(true)
 	if err := e.settlePPK(s, auth.ppk.given()); err != nil {
 		e.denyAuth(sa, d, err.Error(), now)
 		return
 	}
-	certs, own, err := auth.prove(e, s, sa.keys, s.half.responderInput(idr))
+	proof, err := e.ownProof(s, auth, sa.keys)
 	if err != nil {
 		e.denyAuth(sa, d, err.Error(), now)
 		return
 	}
-	e.finishAuth(sa, d, ps, slices.Concat([]message.Payload{idr}, certs, []message.Payload{own}, s.ppkAnswer()), now)
+	e.finishAuth(sa, d, ps, append(proof, s.ppkAnswer()...), now)
+}
+
+// ownProof are the payloads by which a responder proves itself. After EAP it is
+// known who it says to be.
+func (e *Engine) ownProof(s *session, auth *credentials, k crypt.Keys) ([]message.Payload, error) {
+	idr := s.localID.payload(true)
+	certs, own, err := auth.prove(e, s, k, s.half.responderInput(idr))
+	if auth.msk {
+		return []message.Payload{own}, err
+	}
+	return slices.Concat([]message.Payload{idr}, certs, []message.Payload{own}), err
 }
 
 // admit finds the AcceptConfig under which the peer proves the identity that it
@@ -59,7 +83,7 @@ func (e *Engine) admit(s *session, ps []message.Payload, p peerProof, now time.T
 	idr := message.GetID(ps, true)
 	for i := range e.opt.Accept {
 		a := &e.opt.Accept[i]
-		if !a.serves(s.path.Local.Addr()) {
+		if !a.serves(s.path.Local.Addr()) || a.Users != nil {
 			continue
 		}
 		if err := a.wants(s, idr); err != nil {
@@ -86,7 +110,7 @@ func (a *AcceptConfig) wants(s *session, idr *message.ID) error {
 	switch {
 	case idr != nil && !idOf(idr).Equal(a.LocalID):
 		return fmt.Errorf("%v asks for %v, and we are %v", s.remoteID, idOf(idr), a.LocalID)
-	case !a.admits(s.remoteID):
+	case a.Users == nil && !a.admits(s.remoteID): // with EAP it is not known yet who it is
 		return fmt.Errorf("%v matches none of the accepted ids", s.remoteID)
 	case !a.permits(s.cur):
 		return fmt.Errorf("%v comes with %v, which is not accepted of it", s.remoteID, s.cur.choice)
@@ -97,7 +121,7 @@ func (a *AcceptConfig) wants(s *session, idr *message.ID) error {
 // credentials are what must prove remote, and what proves this node to it.
 func (a *AcceptConfig) credentials(remote ID) (*credentials, error) {
 	c := &credentials{cert: a.Cert, trust: a.Trust}
-	if !usesPSK(a.Cert, a.Trust) {
+	if !a.usesPSK() {
 		return c, nil
 	}
 	key, ok := a.PSK(remote)

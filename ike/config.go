@@ -9,6 +9,7 @@ import (
 
 	"warren/esp"
 	"warren/ike/crypt"
+	"warren/ike/eap"
 	"warren/ike/trust"
 	"warren/policy"
 	"warren/sa"
@@ -106,6 +107,10 @@ type PeerConfig struct {
 	Trust *trust.Store
 	PSK   []byte
 
+	// EAP is how this node proves itself, in place of Cert or PSK. Nil means not
+	// so.
+	EAP *eap.Account
+
 	PPK PPK // none where it has no ID
 
 	Mode             esp.Mode
@@ -139,7 +144,9 @@ func (c *PeerConfig) check() error {
 		return errors.New("remote port is missing")
 	case !c.LocalID.IsValid() || !c.RemoteID.IsValid():
 		return errors.New("local or remote id is missing")
-	case len(c.PSK) == 0 && usesPSK(c.Cert, c.Trust):
+	case c.EAP != nil && c.Cert != nil:
+		return errors.New("there are both a certificate and an account for EAP")
+	case len(c.PSK) == 0 && (c.Trust == nil || c.Cert == nil && c.EAP == nil):
 		return errors.New("pre-shared key is missing")
 	case c.PPK.given() && len(c.PPK.Secret) == 0:
 		return errors.New("post-quantum pre-shared key is missing")
@@ -163,6 +170,12 @@ type AcceptConfig struct {
 	// peers must prove them to. Where one is nil, that side uses PSK.
 	Cert  *trust.Credential
 	Trust *trust.Store
+
+	// Users says that peers prove themselves by EAP-MSCHAPv2, after this node has
+	// done so by Cert or PSK, and has their passwords. IDs are then for the user
+	// name, which is the peer's id; what it says in IDi counts for nothing. Nil
+	// means that peers prove themselves by Trust or PSK.
+	Users eap.Users
 
 	// PSK returns the key shared with remote. It must not keep or change it.
 	PSK func(remote ID) ([]byte, bool)
@@ -204,8 +217,10 @@ func (a *AcceptConfig) check() error {
 	switch {
 	case !a.LocalID.IsValid():
 		return errors.New("local id is missing")
-	case a.PSK == nil && usesPSK(a.Cert, a.Trust):
+	case a.PSK == nil && a.usesPSK():
 		return errors.New("pre-shared keys are missing")
+	case a.Users != nil && a.Trust != nil:
+		return errors.New("peers cannot prove themselves by both certificates and EAP")
 	case a.NextLayer == nil:
 		return errors.New("NextLayer is missing")
 	case a.PPKRequired && a.PPK == nil:
@@ -218,6 +233,9 @@ func (a *AcceptConfig) check() error {
 	}
 	return nil
 }
+
+// usesPSK reports whether a side proves itself with a pre-shared key.
+func (a *AcceptConfig) usesPSK() bool { return a.Cert == nil || a.Trust == nil && a.Users == nil }
 
 // serves reports whether a applies to a request that came to local.
 func (a *AcceptConfig) serves(local netip.Addr) bool {

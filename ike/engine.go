@@ -24,6 +24,7 @@ type Engine struct {
 	rotateAt  time.Time
 	replies   bucket    // in the clear, to messages outside any IKE SA
 	strange   *throttle // IKE_SA_INIT from sources that have proven nothing
+	guesses   *throttle // wrong passwords
 	strangers strangerLog
 	refused   [numRefused]uint64
 	timers    timerHeap
@@ -49,6 +50,7 @@ func New(o Options) (*Engine, error) {
 		halfFrom:  make(map[netip.Prefix]int),
 		cookies:   cookies,
 		strange:   newThrottle(o.InitRate),
+		guesses:   newThrottle(maxGuesses),
 		strangers: strangerLog{log: o.Log},
 	}, nil
 }

@@ -41,7 +41,7 @@ func (e *Engine) initiate(c PeerConfig, pred *session, now time.Time) (SessionID
 	if err := c.check(); err != nil {
 		return 0, fmt.Errorf("ike: peer %q: %w", c.Name, err)
 	}
-	auth := &credentials{cert: c.Cert, trust: c.Trust, psk: slices.Clone(c.PSK), ppk: c.PPK.clone()}
+	auth := &credentials{cert: c.Cert, trust: c.Trust, psk: slices.Clone(c.PSK), eap: c.EAP, ppk: c.PPK.clone()}
 	c.PSK, c.PPK, c.LocalID = nil, PPK{}, exactID(c.LocalID, c.Cert)
 	if c.Local.Port() == 0 {
 		c.Local = netip.AddrPortFrom(c.Local.Addr(), 500)

@@ -28,7 +28,8 @@ type halfState struct {
 	initMsg, respMsg []byte
 	additional
 	peer  peerSupport
-	mixed crypt.Keys // with the PPK, where one may be in use
+	mixed crypt.Keys  // with the PPK, where one may be in use
+	idr   *message.ID // as initiator: who has proven itself before EAP
 }
 
 // initPayloads are the payloads that both IKE_SA_INIT messages must have.

@@ -110,6 +110,10 @@ type Options struct {
 	// CRLWanted asked for. Zero means 8 s.
 	CRLWait time.Duration
 
+	// GuessDelay is how long the answer to a wrong user name or password is held
+	// back. Zero means 2 s.
+	GuessDelay time.Duration
+
 	// Linger is how long a replaced inbound SA still takes late packets, and
 	// how long a closed IKE SA still repeats its last response. Zero means 5 s.
 	Linger time.Duration
@@ -156,6 +160,7 @@ func (o Options) withDefaults() (Options, error) {
 	o.HalfOpenTime = cmp.Or(o.HalfOpenTime, 20*time.Second)
 	o.ChildlessTime = cmp.Or(o.ChildlessTime, time.Minute)
 	o.CRLWait = cmp.Or(o.CRLWait, 8*time.Second)
+	o.GuessDelay = cmp.Or(o.GuessDelay, 2*time.Second)
 	o.Linger = cmp.Or(o.Linger, 5*time.Second)
 	o.RetryAfter = cmp.Or(o.RetryAfter, 5*time.Second)
 	o.UnprotectedReplies = cmp.Or(o.UnprotectedReplies, 10)

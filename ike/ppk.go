@@ -58,33 +58,37 @@ func (c *candidate) agreePPK(own PPK) error {
 }
 
 // provePPK is the initiator's proof of in: with the PPK if both ends use PPKs, and
-// without it too if there is a choice (RFC 8784, Section 3).
-func (c *credentials) provePPK(e *Engine, s *session, in crypt.AuthInput) (certs []message.Payload, auth *message.Auth, ppk []message.Payload, err error) {
-	if !s.support.ppk {
-		certs, auth, err = c.prove(e, s, s.cur.keys, in)
-		return certs, auth, nil, err
+// without it too if there is a choice (RFC 8784, Section 3). The payloads of the
+// certificate are apart.
+func (c *credentials) provePPK(e *Engine, s *session, in crypt.AuthInput) (certs, proof []message.Payload, err error) {
+	keys := s.cur.keys
+	if s.support.ppk {
+		if keys, err = keys.WithPPK(c.ppk.Secret); err != nil {
+			return nil, nil, err
+		}
+		s.half.mixed = keys
 	}
-	if s.half.mixed, err = s.cur.keys.WithPPK(c.ppk.Secret); err != nil {
-		return nil, nil, nil, err
+	certs, auth, err := c.prove(e, s, keys, in)
+	if err != nil || !s.support.ppk {
+		return certs, []message.Payload{auth}, err
 	}
-	if certs, auth, err = c.prove(e, s, s.half.mixed, in); err != nil {
-		return nil, nil, nil, err
-	}
-	ppk = []message.Payload{c.ppk.identity()}
+	proof = []message.Payload{auth, c.ppk.identity()}
 	if c.ppk.Required {
-		return certs, auth, ppk, nil
+		return certs, proof, nil
 	}
 	_, plain, err := c.prove(e, s, s.cur.keys, in)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
-	return certs, auth, append(ppk, &message.Notify{Kind: message.NoPPKAuth, Data: plain.Data}), nil
+	return certs, append(proof, &message.Notify{Kind: message.NoPPKAuth, Data: plain.Data}), nil
 }
 
 // answeredWith are the keys that prove the responder, who says by PPK_IDENTITY
 // whether he has used the PPK.
 func (s *session) answeredWith(ps []message.Payload) (crypt.Keys, error) {
 	switch used := message.GetNotify(ps, message.PPKIdentity) != nil; {
+	case s.auth.eap != nil: // the PPK comes with the last AUTH (RFC 8784, Section 3)
+		return s.cur.keys, nil
 	case s.support.ppk && used:
 		return s.half.mixed, nil
 	case s.auth.ppk.Required:

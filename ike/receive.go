@@ -131,20 +131,25 @@ func (e *Engine) receiveRequest(sa *ikeSA, d Datagram, h message.Header, now tim
 	case message.IKEFollowupKE:
 		e.followupRequest(sa, d, ps, now)
 	case message.Informational:
+		if sa.state == saHalf {
+			e.eapInformational(sa, d, ps, now)
+			return
+		}
 		e.informational(sa, d, ps, now)
 	}
 }
 
 // takes reports whether sa answers requests of this kind: before the peer is
 // authenticated only IKE_INTERMEDIATE, as often as was agreed on, and IKE_AUTH,
-// and those only from the initiator, and after that everything but.
+// and those only from the initiator, who may also give up EAP, and after that
+// everything but.
 func (sa *ikeSA) takes(kind message.ExchangeType) bool {
 	switch sa.state {
 	case saHalf:
 		if len(sa.sess.half.more) > 0 {
 			return kind == message.IKEIntermediate && !sa.initiator
 		}
-		return kind == message.IKEAuth && !sa.initiator
+		return !sa.initiator && (kind == message.IKEAuth || kind == message.Informational && sa.sess.eapServer != nil)
 	case saUp, saReplaced:
 		return kind == message.CreateChildSA || kind == message.IKEFollowupKE || kind == message.Informational
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"warren/ike/eap"
 	"warren/packet"
 	"warren/sa"
 )
@@ -54,6 +55,9 @@ type session struct {
 	init *initState   // as initiator, until IKE_AUTH ends
 	half *halfState   // until IKE_AUTH ends
 	wait *wait        // IKE_AUTH stands still
+
+	eapPeer   *eap.Peer   // as initiator, while EAP is under way
+	eapServer *eapServing // as responder, the same
 
 	mob    mobility
 	reauth reauth
@@ -165,7 +169,7 @@ func (e *Engine) tickSession(s *session, now time.Time) {
 		e.end(s, ending{silent: true}, now)
 		return
 	case s.wait != nil && due(s.wait.by, now):
-		e.waitedOut(s, now)
+		s.wait.expired(now)
 		return
 	case s.init != nil && due(s.init.failAt, now):
 		e.fail(s, &Error{Peer: s.name, Stage: StageInit, Reason: s.init.reason, Notify: s.init.notify}, now)
@@ -323,6 +327,7 @@ func (s *session) wipe() {
 	if s.auth != nil {
 		s.auth.wipe()
 	}
+	s.closeEAP()
 }
 
 // up marks the session as authenticated.
@@ -342,6 +347,7 @@ func (e *Engine) up(s *session, now time.Time) {
 	if s.auth != nil {
 		s.auth.wipe()
 	}
+	s.closeEAP()
 	e.emit(SessionUp{ID: s.id, Name: s.name, Initiator: s.initiator, Remote: s.remoteID, Path: s.path, Certificate: s.proofs.cert})
 }
 

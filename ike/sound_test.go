@@ -128,6 +128,8 @@ func (n *end) soundSPIs() {
 				add(t.offer.spi)
 			case *authTask:
 				add(t.child.spi)
+			case *eapTask:
+				add(t.first.child.spi)
 			}
 		}
 		waits += btoi(s.wait != nil && s.initiator)

@@ -36,6 +36,15 @@ type throttle struct {
 func newThrottle(rate int) *throttle { return &throttle{seed: maphash.MakeSeed(), rate: rate} }
 
 func (t *throttle) take(from netip.Prefix, now time.Time) bool {
-	place := maphash.Comparable(t.seed, from) % uint64(len(t.places))
-	return t.places[place].take(now, t.rate)
+	return t.of(from).take(now, t.rate)
+}
+
+// spent reports whether from could not take any more now.
+func (t *throttle) spent(from netip.Prefix, now time.Time) bool {
+	b := *t.of(from)
+	return !b.take(now, t.rate)
+}
+
+func (t *throttle) of(from netip.Prefix) *bucket {
+	return &t.places[maphash.Comparable(t.seed, from)%uint64(len(t.places))]
 }

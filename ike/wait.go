@@ -19,20 +19,30 @@ func (w *crlWait) Error() string {
 	return "revocation lists are missing: " + strings.Join(w.urls, ", ")
 }
 
-// A wait is an IKE_AUTH that stands still until the caller has fetched
-// revocation lists.
+// A wait is an IKE_AUTH that stands still: until the caller has fetched revocation
+// lists, or for a time.
 type wait struct {
-	urls   []string
-	resume func(now time.Time)
-	drop   func() // the session ends before
-	by     time.Time
+	resume  func(now time.Time) // when the lists are there; nil for none
+	expired func(now time.Time) // when it is by, and Resume was not called
+	drop    func()              // the session ends before
+	by      time.Time
 }
 
-// await asks the caller for lists. The session goes on with w.resume.
-func (e *Engine) await(s *session, lists *crlWait, w *wait, now time.Time) {
-	w.urls, w.by = lists.urls, now.Add(e.opt.CRLWait)
-	s.wait = w
+// await asks the caller for lists. The session goes on with resume, or ends.
+func (e *Engine) await(s *session, lists *crlWait, resume func(now time.Time), drop func(), now time.Time) {
+	s.wait = &wait{resume: resume, drop: drop, by: now.Add(e.opt.CRLWait), expired: func(now time.Time) {
+		e.fail(s, &Error{Peer: s.name, Stage: StageAuth,
+			Reason: fmt.Sprintf("no revocation list came from %s in %v", strings.Join(lists.urls, ", "), e.opt.CRLWait)}, now)
+	}}
 	e.emit(CRLWanted{Session: s.id, Trust: lists.store, URLs: lists.urls, Waits: true})
+}
+
+// pause has the session go on with resume after a time.
+func (s *session) pause(d time.Duration, resume func(now time.Time), now time.Time) {
+	s.wait = &wait{drop: func() {}, by: now.Add(d), expired: func(now time.Time) {
+		s.wait = nil
+		resume(now)
+	}}
 }
 
 // dropWait is for the end of a session.
@@ -47,7 +57,7 @@ func (s *session) dropWait() {
 // why there are none, were handed to the store.
 func (e *Engine) Resume(id SessionID, now time.Time) {
 	s := e.sessions[id]
-	if s == nil || s.wait == nil {
+	if s == nil || s.wait == nil || s.wait.resume == nil {
 		return
 	}
 	w := s.wait
@@ -57,10 +67,4 @@ func (e *Engine) Resume(id SessionID, now time.Time) {
 		e.run(s.cur, now)
 	}
 	e.arm(s)
-}
-
-// waitedOut ends a session for which nobody fetched the lists.
-func (e *Engine) waitedOut(s *session, now time.Time) {
-	e.fail(s, &Error{Peer: s.name, Stage: StageAuth,
-		Reason: fmt.Sprintf("no revocation list came from %s in %v", strings.Join(s.wait.urls, ", "), e.opt.CRLWait)}, now)
 }

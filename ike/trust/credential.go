@@ -3,6 +3,7 @@ package trust
 import (
 	"crypto"
 	"crypto/sha1"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -147,3 +148,12 @@ func (c Credential) LogValue() slog.Value { return slog.StringValue(c.String()) 
 
 // MarshalText is String, and JSON uses it too.
 func (c Credential) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
+// TLS is c for crypto/tls, private key and all: it must not be printed.
+func (c *Credential) TLS() tls.Certificate {
+	t := tls.Certificate{PrivateKey: c.key.signer, Leaf: c.chain[0]}
+	for _, cert := range c.chain {
+		t.Certificate = append(t.Certificate, cert.Raw)
+	}
+	return t
+}
