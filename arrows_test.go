@@ -46,7 +46,7 @@ func arrows() map[string][]string {
 		"config":           append(slices.Clone(layers), "nest", "ike", "ike/crypt", "ike/message", "ike/trust"),
 		"control":          nil,
 		"host":             nil,
-		"node":             {"packet", "policy", "esp", "sa", "ike", "ike/crypt", "ike/message", "ike/trust", "nest", "tun", "underlay", "dataplane", "config", "control", "host"},
+		"node":             {"packet", "policy", "esp", "sa", "ike", "ike/crypt", "ike/eap", "ike/message", "ike/trust", "nest", "tun", "underlay", "dataplane", "config", "control", "host"},
 		"doctor":           {"packet", "esp", "ike/crypt", "config", "control", "host", "tun", "underlay"},
 		"lab":              {"control"},
 		"itest":            {"lab", "control"},

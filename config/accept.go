@@ -53,6 +53,7 @@ func (b *builder) accept(a *Accept, o object) {
 		a.Remote = v.selectors()
 	}
 	b.modes(a, o)
+	b.acceptUsers(a, o)
 	b.acceptSecrets(a, o)
 	b.acceptPPKs(a, o)
 	a.MOBIKE = true
@@ -103,13 +104,13 @@ func (b *builder) acceptSecrets(a *Accept, o object) {
 	v, ok := o.get("secrets_file")
 	id := a.Identity
 	if ok {
-		if id != nil && !id.needsPSK() {
+		if id != nil && !a.needsPSK() {
 			v.fail("delete it, or name an identity without cert and ca", "%s is not used: with identity %s both sides use certificates", v.what, id.Name)
 		}
 		a.Secrets = b.secretsFile(v)
 		return
 	}
-	if id == nil || !id.needsPSK() {
+	if id == nil || !a.needsPSK() {
 		return
 	}
 	a.PSK = id.PSK

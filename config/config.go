@@ -94,6 +94,7 @@ type Identity struct {
 	PSK  Secret // nil if each peer or accept entry brings its own
 	Pos  string // file:line:column, as in every type here
 	PPK  *PPK   // nil without; peers may have their own
+	EAP  *EAP   // how it proves itself as initiator; nil is by certificate or pre-shared key
 
 	Cert  *trust.Credential   // its certificate and key; nil without, or if secrets were not read
 	Chain []*x509.Certificate // the certificate, and those above it
@@ -113,8 +114,14 @@ func (id *Identity) HasCert() bool { return id.hasCert }
 // certificates. If not, they do with a pre-shared key.
 func (id *Identity) HasCA() bool { return id.hasCA }
 
-// needsPSK reports whether one of the two sides uses a pre-shared key.
-func (id *Identity) needsPSK() bool { return !id.hasCert || !id.hasCA }
+// opensByPSK reports whether one of the two sides of a session that the identity
+// opens uses a pre-shared key.
+func (id *Identity) opensByPSK() bool { return !id.hasCA || !id.hasCert && id.EAP == nil }
+
+// needsPSK reports whether one of the two sides of a session that a answers does.
+func (a *Accept) needsPSK() bool {
+	return !a.Identity.hasCert || !a.Identity.hasCA && a.Users == nil
+}
 
 // A FileKind is what a file is to an identity.
 type FileKind string
@@ -203,6 +210,7 @@ type Accept struct {
 	IDs          []string          // patterns: * stands for anything
 	Secrets      map[string]Secret // by identity, from secrets_file; nil without one
 	PSK          Secret            // the identity's own, for identities without an entry
+	Users        map[string]Secret // passwords of peers that prove themselves by EAP-MSCHAPv2; nil if none does
 	PPKs         map[string]Secret // by their identifiers; nil without
 	PPKRequired  bool              // nobody comes in without one
 	Profile      *Profile

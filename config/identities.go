@@ -47,6 +47,7 @@ func (b *builder) identities(top object) {
 		id.hasSecret = o.saysSecret()
 		id.PPK = b.ppk(o)
 		b.certificates(id, o)
+		id.EAP = b.eap(id, o)
 	})
 }
 

@@ -83,6 +83,14 @@ func identityKeys() []Key {
 		{"identities.*", "crl", "path, or a list", "", "revocation lists, beside those that certificates name by URL"},
 		{"identities.*", "revocation", "soft, strict or off", "soft", "what to do where no current revocation list is to be had: believe, or refuse; `off` fetches none"},
 
+		{"identities.*", "eap", "mapping", "", "how it proves itself to the gateways of its sessions, in place of certificate or pre-shared key (RFC 7296, Section 2.16); a gateway proves itself first, by `ca` or the pre-shared key"},
+
+		{"eap", "method", "mschapv2 or tls", "mschapv2", "EAP-MSCHAPv2 by a password, or EAP-TLS by `cert` and `key`"},
+		{"eap", "user", "text", "the identity's id", "the user's name"},
+		{"eap", "password", "text", "", "the user's password; the file must then be readable by its owner only"},
+		{"eap", "password_file", "path", "", "file with it, from this file's folder"},
+		{"eap", "server", "identity", "the peer's", "what the server of EAP-TLS must prove to be by a certificate from `ca`"},
+
 		{"ppk", "id", "text", "needed", "by which the peer knows it"},
 		{"ppk", "secret", "text", "", "the key itself, of at least 256 bits; the file must then be readable by its owner only"},
 		{"ppk", "file", "path", "", "file with it, from this file's folder"},
@@ -130,6 +138,7 @@ func peerKeys() []Key {
 		{"accept[]", "modes", "tunnel, transport, or a list", "both", "what peers may ask for"},
 		{"accept[]", "mobike", "true or false", "true", "let a peer keep its tunnel when its address changes (RFC 4555)"},
 		{"accept[]", "secrets_file", "path", "", "one `id: secret` a line, instead of the identity's own"},
+		{"accept[]", "users_file", "path", "", "passwords of users, one `name: password` a line: peers prove themselves by EAP-MSCHAPv2, after this node, and `ids` are for the names of users"},
 		{"accept[]", "ppk_file", "path", "", "post-quantum pre-shared keys (RFC 8784) that peers may come with, one `id: secret` a line, instead of the identity's own"},
 		{"accept[]", "ppk_required", "true or false", "true, or the identity's", "refuse peers that come without one of them"},
 		{"accept[]", "liveness", "duration, 0 is off", "the node's", "silence after which a peer is asked whether it is there"},

@@ -98,15 +98,15 @@ func (b *builder) peerSecret(p *Peer, o object) {
 	switch {
 	case id == nil:
 		return
-	case o.saysSecret() && !id.needsPSK():
+	case o.saysSecret() && !id.opensByPSK():
 		o.fail("delete psk, or name an identity without cert and ca", "%s has a pre-shared key, but with identity %s both sides use certificates", o.what, id.Name)
 	case o.saysSecret():
 		return
-	case id.hasSecret || !id.needsPSK():
+	case id.hasSecret || !id.opensByPSK():
 		p.PSK = id.PSK
-	case id.hasCert:
+	case id.hasCert || id.EAP != nil:
 		o.fail("add ca to identity "+id.Name+" for peers with certificates, or psk_file for peers without",
-			"%s cannot prove itself: identity %s has a certificate, but neither ca nor a secret", o.what, id.Name)
+			"%s cannot prove itself: identity %s has neither ca nor a secret", o.what, id.Name)
 	default:
 		o.fail("add psk_file to the peer or to identity "+id.Name, "%s has no secret, and neither has identity %s", o.what, id.Name)
 	}

@@ -73,7 +73,7 @@ func secretValue(line string, from int) int {
 		for i < len(line) && (line[i] == ' ' || line[i] == '\t') {
 			i++
 		}
-		if key == "ppk" && i < len(line) && line[i] == '{' { // its secret is inside
+		if (key == "ppk" || key == "eap") && i < len(line) && line[i] == '{' { // its secret is inside
 			continue
 		}
 		return i
@@ -84,7 +84,7 @@ func secretValue(line string, from int) int {
 // namesSecret reports whether the value of key is, or may be meant as, a secret.
 func namesSecret(key string) bool {
 	key = strings.ToLower(key)
-	known := []string{"psk", "pks", "spk", "pk", "ppk", "secret", "secrets", "password", "passwd", "pass", "passphrase",
+	known := []string{"psk", "pks", "spk", "pk", "ppk", "eap", "secret", "secrets", "password", "passwd", "pass", "passphrase",
 		"shared_key", "preshared_key", "pre_shared_key", "presharedkey", "sharedkey", "shared_secret"}
 	return slices.Contains(known, key) || len(key) >= 2 && len(key) <= 4 && distance(key, "psk") <= 1
 }

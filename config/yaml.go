@@ -202,7 +202,7 @@ func (r *reader) unknownKey(e entry, what string, known []string, section string
 		where = " in " + what
 	}
 	meant := nearest(e.key, known)
-	if slices.Contains(known, "psk_file") && (meant == "" || strings.HasPrefix(meant, "psk")) || section == "ppk" {
+	if slices.Contains(known, "psk_file") && (meant == "" || strings.HasPrefix(meant, "psk")) || section == "ppk" || section == "eap" {
 		r.maskValue(e.value) // it may be a secret under another name
 	}
 	fix := "known here: " + strings.Join(known, ", ")

@@ -20,14 +20,14 @@ type credentials struct {
 	trust *trust.Store      // for the peer's certificate; nil means psk
 	psk   []byte            // nil where neither side uses one
 	eap   *eap.Account      // this node's instead, as initiator; nil without
-	msk   bool              // psk is the key that EAP has brought
+	by    eap.Type          // psk is the key that this method of EAP has brought; 0 where none has
 	ppk   PPK
 }
 
 // byEAP are the credentials of both sides once EAP has succeeded (RFC 7296, Section
 // 2.16).
-func byEAP(msk crypt.Secret, ppk PPK) *credentials {
-	return &credentials{psk: slices.Clone(msk), msk: true, ppk: ppk}
+func byEAP(by eap.Type, msk crypt.Secret, ppk PPK) *credentials {
+	return &credentials{psk: slices.Clone(msk), by: by, ppk: ppk}
 }
 
 // prove signs in, which describes this node's side, with k. The payloads of the
@@ -35,7 +35,11 @@ func byEAP(msk crypt.Secret, ppk PPK) *credentials {
 func (c *credentials) prove(e *Engine, s *session, k crypt.Keys, in crypt.AuthInput) ([]message.Payload, *message.Auth, error) {
 	if c.cert == nil {
 		data, err := k.PSKAuth(s.initiator, c.psk, in)
-		s.proofs.own = byPSK
+		if c.by == 0 {
+			s.proofs.own = byPSK
+		} else if s.initiator { // the responder has proven itself before
+			s.proofs.own = c.by.String()
+		}
 		return nil, &message.Auth{Method: message.AuthPSK, Data: data}, err
 	}
 	octets := k.SignedOctets(s.initiator, in)
@@ -59,12 +63,16 @@ func (c *credentials) verify(e *Engine, s *session, p peerProof, now time.Time) 
 		return fmt.Errorf("it authenticates with %v, a pre-shared key is wanted", p.auth.Method)
 	}
 	if err := p.keys.VerifyPSK(!s.initiator, c.psk, p.auth.Data, p.in); err != nil {
-		if c.msk {
+		if c.by != 0 {
 			return errors.New("it has not got the key of this EAP")
 		}
 		return errors.New("the pre-shared keys differ")
 	}
-	s.proofs.peers, s.proofs.cert = byPSK, nil
+	if c.by == 0 {
+		s.proofs.peers, s.proofs.cert = byPSK, nil
+	} else if !s.initiator {
+		s.proofs.peers, s.proofs.cert = c.by.String(), nil
+	}
 	return nil
 }
 
@@ -143,7 +151,7 @@ func (c *credentials) refused(s *session) string {
 		return fmt.Sprintf("%v refuses %v with the PPK %q: it does not know that, or this id, or has other keys", s.remoteID, s.localID, c.ppk.ID)
 	case c.eap != nil:
 		return fmt.Sprintf("%v refuses %v: it does not let this id in by EAP", s.remoteID, s.localID)
-	case c.msk:
+	case c.by != 0:
 		return fmt.Sprintf("%v refuses %v after EAP: it has not got the same key", s.remoteID, s.localID)
 	case c.cert == nil:
 		return fmt.Sprintf("%v refuses %v: it knows another pre-shared key, or not this id", s.remoteID, s.localID)

@@ -69,7 +69,7 @@ func (e *Engine) letIn(sa *ikeSA, d Datagram, ps []message.Payload, a *AcceptCon
 func (e *Engine) ownProof(s *session, auth *credentials, k crypt.Keys) ([]message.Payload, error) {
 	idr := s.localID.payload(true)
 	certs, own, err := auth.prove(e, s, k, s.half.responderInput(idr))
-	if auth.msk {
+	if auth.by != 0 {
 		return []message.Payload{own}, err
 	}
 	return slices.Concat([]message.Payload{idr}, certs, []message.Payload{own}), err

@@ -7,7 +7,14 @@ import (
 
 	"warren/ike/eap"
 	"warren/ike/message"
+	"warren/ike/trust"
 )
+
+// CertificateAccount proves itself by EAP-TLS with cert to an authenticator whose
+// certificate must prove server to the store.
+func CertificateAccount(user string, cert *trust.Credential, store *trust.Store, server ID) *eap.Account {
+	return eap.CertificateAccount(user, cert, store, server.payload(true))
+}
 
 // closeEAP ends EAP, wherever it is.
 func (s *session) closeEAP() {
@@ -66,7 +73,7 @@ func (t *authTask) proveByEAP(e *Engine, sa *ikeSA, r *eap.Result, now time.Time
 		}
 	}
 	clear(s.auth.psk)
-	s.auth = byEAP(r.MSK, s.auth.ppk)
+	s.auth = byEAP(s.eapPeer.Method(), r.MSK, s.auth.ppk)
 	_, proof, err := s.auth.provePPK(e, s, s.half.initiatorInput(s.localID.payload(false)))
 	if err != nil {
 		t.failEAP(e, s, nil, err, now)

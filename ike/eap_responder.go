@@ -169,7 +169,7 @@ func (e *Engine) authAfterEAP(sa *ikeSA, d Datagram, ps []message.Payload, now t
 		e.denyAuth(sa, d, "AUTH is missing after EAP", now)
 		return
 	}
-	auth := byEAP(v.MSK(), PPK{})
+	auth := byEAP(eap.TypeMSCHAPv2, v.MSK(), PPK{})
 	defer auth.wipe()
 	err := v.config.verify(e, s, auth, ps, peerProof{id: v.idi, auth: proof, in: s.half.initiatorInput(v.idi)}, now)
 	if err == nil {

@@ -74,6 +74,10 @@ func TestEAP(t *testing.T) {
 			if got := p.r.theSession(); got.Remote != mustID(t, eapUser) || got.Local != c.RemoteID || got.Name != "road" {
 				t.Errorf("the responder's session is %+v", got)
 			}
+			i, r := p.i.theSession(), p.r.theSession()
+			if i.OwnProof != "EAP-MSCHAPv2" || r.PeerProof != i.OwnProof || r.OwnProof == r.PeerProof || i.PeerProof != r.OwnProof {
+				t.Errorf("proven by %q to %q, and by %q to %q", i.OwnProof, r.PeerProof, r.OwnProof, i.PeerProof)
+			}
 			if requests, responses := p.auths(); requests != tt.rounds || responses != tt.rounds {
 				t.Errorf("%d requests and %d responses, want %d", requests, responses, tt.rounds)
 			}
@@ -384,8 +388,8 @@ func TestEAPSecrets(t *testing.T) {
 			}
 		}
 		p.advance(3 * time.Second)
-		if good := guess == eapPassword; good != (msk != nil) || good != auth.msk {
-			t.Fatalf("%q: %v", guess, auth.msk)
+		if good := guess == eapPassword; good != (msk != nil) || good != (auth.by != 0) {
+			t.Fatalf("%q: %v", guess, auth.by)
 		}
 		if !bytes.Equal(msk, make([]byte, len(msk))) || !bytes.Equal(auth.psk, make([]byte, len(auth.psk))) {
 			t.Error("a key is left")

@@ -9,6 +9,7 @@ import (
 	"warren/esp"
 	"warren/ike"
 	"warren/ike/crypt"
+	"warren/ike/eap"
 	"warren/nest"
 	"warren/sa"
 )
@@ -36,11 +37,32 @@ func (n *Node) peerConfig(node *nest.Node, p *config.Peer, local netip.Addr) (ik
 		Encap:  ike.Encap(p.Encap), Childless: ike.Childless(p.Childless), Rekey: rekeyOf(p.Profile.Rekey),
 		Liveness: p.Liveness, Window: p.ReplayWindow, Again: n.again(node),
 	}
+	if eap := p.Identity.EAP; eap != nil {
+		if c.EAP, err = account(eap, &c); err != nil {
+			return ike.PeerConfig{}, err
+		}
+		c.Cert = nil
+	}
 	if node.Mode() == esp.Tunnel {
 		c.VirtualIP4, c.VirtualIP6 = p.VirtualIP4, p.VirtualIP6
 		c.Want4, c.Want6 = p.Want4, p.Want6
 	}
 	return c, nil
+}
+
+// account is that by which c is to prove itself.
+func account(a *config.EAP, c *ike.PeerConfig) (*eap.Account, error) {
+	if !a.TLS {
+		return eap.PasswordAccount(a.User, []byte(a.Password)), nil
+	}
+	server := c.RemoteID
+	if a.Server != "" {
+		var err error
+		if server, err = ike.ParseID(a.Server); err != nil {
+			return nil, err
+		}
+	}
+	return ike.CertificateAccount(a.User, c.Cert, c.Trust, server), nil
 }
 
 func ppkOf(p *config.PPK) ike.PPK {
@@ -92,10 +114,18 @@ func (n *Node) acceptConfig(a *config.Accept) (ike.AcceptConfig, error) {
 			return s, ok
 		}
 	}
+	trust, users := n.stores[a.Identity], eap.Users(nil)
+	if a.Users != nil {
+		trust = nil // it is for the peers of others
+		users = func(user string) ([]byte, bool) {
+			s, ok := a.Users[user]
+			return s, ok
+		}
+	}
 	return ike.AcceptConfig{
-		PPK: ppk, PPKRequired: a.PPKRequired,
+		Users: users, PPK: ppk, PPKRequired: a.PPKRequired,
 		Name: a.Name, Where: n.cfg.Where(a, ""), LocalID: id, IDs: slices.Clone(a.IDs), Pool: pool,
-		Cert: a.Identity.Cert, Trust: n.stores[a.Identity],
+		Cert: a.Identity.Cert, Trust: trust,
 		PSK: func(remote ike.ID) ([]byte, bool) {
 			s, ok := a.Secret(remote.String())
 			return []byte(s), ok

@@ -28,6 +28,9 @@ func (a *Account) Start(rand io.Reader, now time.Time) *Peer {
 	return &Peer{identity: a.Identity, method: a.begin(rand, now)}
 }
 
+// Method is by what it proves itself.
+func (p *Peer) Method() Type { return p.method.Type() }
+
 // Next takes a message of the authenticator. It returns the answer; or, when the
 // authenticator says that it is satisfied, what the method has brought. With an
 // error EAP has failed for good, and an answer that comes with it is still to be
