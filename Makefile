@@ -20,6 +20,7 @@ DEPS := \
 	strongswan-pki:/usr/bin/pki \
 	openssl:/usr/bin/openssl \
 	libcharon-extra-plugins:/usr/lib/ipsec/plugins/libstrongswan-kernel-libipsec.so \
+	libcharon-extauth-plugins:/usr/lib/ipsec/plugins/libstrongswan-eap-mschapv2.so \
 	libstrongswan-extra-plugins:/usr/lib/ipsec/plugins/libstrongswan-chapoly.so \
 	libstrongswan-standard-plugins:/usr/lib/ipsec/plugins/libstrongswan-gcm.so \
 	python3-scapy:/usr/lib/python3/dist-packages/scapy/__init__.py \

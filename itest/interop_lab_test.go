@@ -171,7 +171,19 @@ func (r row) ppk() *lab.PPK {
 	return labPPK(false)
 }
 
+// user is by which the initiator proves itself, nil if not by EAP.
+func (r row) user(n int) *lab.EAP {
+	switch r.auth {
+	case byPassword:
+		return &lab.EAP{User: idOf(nameOf(n)), Password: interopSecret}
+	case byTLS:
+		return &lab.EAP{User: idOf(nameOf(n))}
+	}
+	return nil
+}
+
 func (r row) warrenAsks(c *lab.Config, n int, id lab.Identity) {
+	id.EAP = r.user(n)
 	c.Identities = append(c.Identities, id)
 	p := lab.Peer{Name: "to-" + nameOf(n), Address: interopResponder(n, r.beside == asIPv6).String(),
 		ID: gatewayOf(nameOf(n)), Identity: id.Name, VirtualIP: "true", Profile: r.profile(), PPK: r.ppk()}
@@ -187,13 +199,13 @@ func (r row) warrenAsks(c *lab.Config, n int, id lab.Identity) {
 func (r row) warrenAnswers(c *lab.Config, n int, id lab.Identity) {
 	c.Identities = append(c.Identities, id)
 	c.Accept = append(c.Accept, lab.Accept{Name: nameOf(n), Identity: id.Name, IDs: []string{idOf(nameOf(n))}, Pool: []string{interopPool(n)},
-		Local: []string{"0.0.0.0/0"}, Modes: []string{"tunnel"}, Profile: r.profile(), PPK: r.ppk()})
+		Local: []string{"0.0.0.0/0"}, Modes: []string{"tunnel"}, Profile: r.profile(), PPK: r.ppk(), User: r.user(n)})
 }
 
 func (r row) charon(n int, id lab.Identity) lab.CharonConfig {
 	return lab.CharonConfig{Name: nameOf(n), LocalID: id.ID, PSK: id.PSK, Cert: id.Cert, Key: id.Key, CA: id.CA,
 		IKE: r.proposal(), ESP: r.espProposal(), MOBIKE: r.beside == asMoving, Fragmentation: r.beside == asBig,
-		PPK: r.ppk(), Childless: r.beside == asChildless}
+		PPK: r.ppk(), Childless: r.beside == asChildless, EAP: r.user(n)}
 }
 
 func (r row) charonAsks(n int, id lab.Identity) lab.CharonConfig {
@@ -208,6 +220,9 @@ func (r row) charonAsks(n int, id lab.Identity) lab.CharonConfig {
 
 func (r row) charonAnswers(n int, id lab.Identity) lab.CharonConfig {
 	c := r.charon(n, id)
+	if r.auth == byPassword {
+		c.CA = nil // it is for nobody
+	}
 	c.RemoteID, c.Local = idOf(nameOf(n)), interopResponder(n, r.beside == asIPv6).String()
 	c.Pools, c.LocalTS = []string{interopPool(n)}, []string{interopTarget(n).String() + "/32"}
 	return c

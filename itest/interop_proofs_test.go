@@ -51,18 +51,26 @@ func (c *credentials) identity(name, id, own, peers string, big bool) (lab.Ident
 	if peers != "PSK" {
 		out.CA = pki.CertPEM(c.authority.Cert)
 	}
-	if own == "PSK" {
+	if own == "PSK" || own == byPassword {
 		return out, nil
 	}
 	names := []string{id}
 	for i := 0; big && i < 90; i++ {
 		names = append(names, fmt.Sprintf("another-name-of-this-host-%03d.example", i))
 	}
-	pair, err := c.authority.Issue(pki.Template{Subject: "CN=" + id, DNS: names, Key: c.keys[own]})
+	pair, err := c.authority.Issue(pki.Template{Subject: "CN=" + id, DNS: names, Key: c.keys[keyOf(own)]})
 	if err != nil {
 		return out, err
 	}
 	out.Cert = pki.CertPEM(pair.Cert)
 	out.Key, err = pki.KeyPEM(pair.Key)
 	return out, err
+}
+
+// keyOf is the kind of key for a way to prove oneself.
+func keyOf(auth string) string {
+	if auth == byTLS {
+		return "ECDSA"
+	}
+	return auth
 }

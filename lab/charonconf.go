@@ -25,6 +25,7 @@ type CharonConfig struct {
 	// else PSK. CA is what the peer's must come from.
 	PSK           string
 	Cert, Key, CA []byte
+	EAP           *EAP // by which the initiator does, strongSwan or its peer
 
 	Pools    []string // prefixes to lease from, one per family
 	VirtIPs  []string // addresses to ask for, "0.0.0.0" and "::" for any
@@ -58,7 +59,7 @@ const (
 // to answer vici.
 const strongswanConf = `charon {
   load_modular = no
-  load = random nonce openssl aes sha1 sha2 hmac kdf gcm ccm chapoly curve25519 gmp pem pkcs1 pkcs8 pubkey x509 constraints kernel-libipsec kernel-netlink socket-default vici
+  load = random nonce openssl aes sha1 sha2 hmac kdf gcm ccm chapoly curve25519 gmp pem pkcs1 pkcs8 pubkey x509 constraints eap-identity eap-mschapv2 eap-tls kernel-libipsec kernel-netlink socket-default vici
   threads = 16
   retransmit_tries = 3
   retransmit_timeout = 1.0
@@ -140,11 +141,13 @@ func (c CharonConfig) connection(b *strings.Builder) {
 		}
 		w("  ppk_required = %s", yesNo(!p.Optional))
 	}
-	w("  local {\n   id = %s\n   auth = %s", c.LocalID, authBy(c.Cert))
+	w("  local {\n   id = %s\n   auth = %s", c.LocalID, c.authBy(c.Cert, c.Remote != ""))
+	c.user(w, c.Remote != "")
 	if len(c.Cert) > 0 {
 		w("   certs = %s.pem", c.Name)
 	}
-	w("  }\n  remote {\n   id = %s\n   auth = %s", c.RemoteID, authBy(c.CA))
+	w("  }\n  remote {\n   id = %s\n   auth = %s", c.RemoteID, c.authBy(c.CA, c.Remote == ""))
+	c.user(w, c.Remote == "")
 	if len(c.CA) > 0 {
 		w("   cacerts = %s.pem", c.Name)
 	}
@@ -158,11 +161,23 @@ func (c CharonConfig) connection(b *strings.Builder) {
 }
 
 // authBy is how a side with this certificate, or none, proves itself.
-func authBy(pem []byte) string {
-	if len(pem) > 0 {
+func (c CharonConfig) authBy(pem []byte, opens bool) string {
+	switch {
+	case opens && c.EAP != nil && c.EAP.Password == "":
+		return "eap-tls"
+	case opens && c.EAP != nil:
+		return "eap-mschapv2"
+	case len(pem) > 0:
 		return "pubkey"
 	}
 	return "psk"
+}
+
+// user names the user of a side that proves itself by EAP.
+func (c CharonConfig) user(w func(format string, args ...any), opens bool) {
+	if opens && c.EAP != nil {
+		w("   eap_id = %s", c.EAP.User)
+	}
 }
 
 func (c CharonConfig) pools(b *strings.Builder) {
@@ -187,6 +202,9 @@ func (c CharonConfig) secrets(b *strings.Builder) {
 			fmt.Fprintf(b, "  id-remote = %s\n", c.RemoteID)
 		}
 		b.WriteString(" }\n")
+	}
+	if e := c.EAP; e != nil && e.Password != "" {
+		fmt.Fprintf(b, " eap-%s {\n  id = %s\n  secret = \"%s\"\n }\n", c.Name, e.User, e.Password)
 	}
 	if p := c.PPK; p != nil {
 		fmt.Fprintf(b, " ppk-%s {\n  id = %s\n  secret = \"%s\"\n }\n", c.Name, p.ID, p.Secret)

@@ -37,11 +37,30 @@ type Config struct {
 }
 
 // An Identity is a further one of the node, with its own way to prove itself, and
-// what proves its peers: a certificate and an authority, in PEM, or PSK.
+// what proves its peers: a certificate and an authority, in PEM, or PSK. As
+// initiator it may prove itself by EAP instead.
 type Identity struct {
 	Name, ID      string
 	PSK           string
 	Cert, Key, CA []byte
+	EAP           *EAP
+}
+
+// EAP is how an initiator proves itself: by a password, with EAP-MSCHAPv2, or by
+// its certificate, with EAP-TLS.
+type EAP struct {
+	User, Password string // no password is EAP-TLS
+}
+
+// fields are those of an identity's eap, whose password is in a file named after it.
+func (e *EAP) fields(name string) string {
+	switch {
+	case e == nil:
+		return ""
+	case e.Password == "":
+		return fields("method", "tls", "user", quoted(e.User))
+	}
+	return fields("user", quoted(e.User), "password_file", name+".password")
 }
 
 // A Peer is a gateway or receiver that the node reaches out to.
@@ -96,6 +115,7 @@ type Accept struct {
 	MOBIKE   string   // true, false, or empty
 	Profile  *Profile // its own; nil means the node's
 	PPK      *PPK     // that peers may come with
+	User     *EAP     // who may come in, by EAP-MSCHAPv2
 }
 
 // A Profile is one set of algorithms and lifetimes.
@@ -203,7 +223,7 @@ func (c Config) identities(w *writer) {
 	for _, id := range append([]Identity{{Name: "self", ID: c.ID, PSK: c.PSK}}, c.Identities...) {
 		if id.ID != "" {
 			w.line("  %s: %s", id.Name, fields("id", fmt.Sprintf("%q", id.ID), "psk_file", fileOf(id.Name, "psk", []byte(id.PSK)),
-				"cert", fileOf(id.Name, "crt", id.Cert), "key", fileOf(id.Name, "key", id.Key), "ca", fileOf(id.Name, "ca", id.CA)))
+				"cert", fileOf(id.Name, "crt", id.Cert), "key", fileOf(id.Name, "key", id.Key), "ca", fileOf(id.Name, "ca", id.CA), "eap", id.EAP.fields(id.Name)))
 		}
 	}
 }
@@ -293,9 +313,13 @@ func (c Config) accept(w *writer) {
 		if a.PPK != nil {
 			ppks, required = a.Name+".ppk", fmt.Sprint(!a.PPK.Optional)
 		}
+		users := ""
+		if a.User != nil {
+			users = a.Name + ".users"
+		}
 		w.line("  - %s", fields("name", a.Name, "identity", orDefault(a.Identity, "self"), "ids", flow(a.IDs), "pool", flow(a.Pool),
 			"local", flow(a.Local), "modes", flow(a.Modes), "mobike", a.MOBIKE, "profile", c.profile("accept-"+a.Name, a.Profile),
-			"ppk_file", ppks, "ppk_required", required))
+			"ppk_file", ppks, "ppk_required", required, "users_file", users))
 	}
 }
 
@@ -321,6 +345,9 @@ func (c Config) files() map[string]string {
 		add(id.Name, "crt", id.Cert)
 		add(id.Name, "key", id.Key)
 		add(id.Name, "ca", id.CA)
+		if id.EAP != nil {
+			add(id.Name, "password", []byte(id.EAP.Password))
+		}
 	}
 	for _, p := range c.Peers {
 		add(p.Name, "psk", []byte(p.PSK))
@@ -331,6 +358,9 @@ func (c Config) files() map[string]string {
 	for _, a := range c.Accept {
 		if a.PPK != nil {
 			add(a.Name, "ppk", []byte(a.PPK.ID+": "+a.PPK.Secret+"\n"))
+		}
+		if a.User != nil {
+			add(a.Name, "users", []byte(a.User.User+": "+a.User.Password+"\n"))
 		}
 	}
 	return files

@@ -41,7 +41,13 @@ func TestConfigLoads(t *testing.T) {
 	proven := n.GatewayConfig(n.Gateways[1])
 	proven.ID, proven.PSK, proven.Identities = "", "", []Identity{certified(t)}
 	proven.Accept[0].Identity, proven.Accept[0].Profile = "proven", &Profile{RekeyChild: time.Minute}
+	proven.Accept[0].User = &EAP{User: "alice", Password: "her password"}
+	user := n.SenderConfig(1, false)
+	user.Identities = []Identity{certified(t)}
+	user.Identities[0].EAP = &EAP{User: "alice", Password: "her password"}
+	user.Peer("sg1").Identity, user.Peer("sg1").PSK = "proven", ""
 	for name, c := range map[string]Config{
+		"EAP":     user,
 		"gateway": gateway, "certificates": proven, "receiver": n.ReceiverConfig(),
 		"no gateway": n.SenderConfig(0, true), "all knobs": busy, "ladder": n.LadderConfig(),
 	} {
