@@ -235,6 +235,16 @@ func (c *Config) Peer(name string) *Peer {
 	return nil
 }
 
+// Entry returns the accept entry with this name, or nil.
+func (c *Config) Entry(name string) *Accept {
+	for _, a := range c.Accept {
+		if a.Name == name {
+			return a
+		}
+	}
+	return nil
+}
+
 // Tables are the rules, ready for look-ups.
 func (c *Config) Tables() *policy.Tables {
 	return policy.NewTables(c.Transport, c.Tunnel, c.Default)

@@ -26,6 +26,10 @@ type Backend interface {
 	// the name "all", and returns when it has, or when one has failed.
 	Reauth(ctx context.Context, chain string, progress func(Event)) error
 
+	// Reload reads the configuration anew and goes by it, in full or, with an
+	// error, not at all.
+	Reload() (Reloaded, error)
+
 	SAs() []SA
 	IKE() []IKE
 	Certificates() []Certificate

@@ -57,6 +57,11 @@ func (c *Client) Certificates(ctx context.Context) ([]Certificate, error) {
 // Keys are the keys of all SAs, if the node tells them.
 func (c *Client) Keys(ctx context.Context) (Keys, error) { return fetch[Keys](ctx, c, "keys") }
 
+// Reload has the daemon read its configuration anew.
+func (c *Client) Reload(ctx context.Context) (Reloaded, error) {
+	return request[Reloaded](ctx, c, http.MethodPost, "reload")
+}
+
 // Rules lists the rule tables.
 func (c *Client) Rules(ctx context.Context) ([]Rule, error) { return fetch[[]Rule](ctx, c, "rules") }
 
@@ -162,8 +167,12 @@ func lines[T any](r io.Reader, each func(T) error) error {
 }
 
 func fetch[T any](ctx context.Context, c *Client, name string) (T, error) {
+	return request[T](ctx, c, http.MethodGet, name)
+}
+
+func request[T any](ctx context.Context, c *Client, method, name string) (T, error) {
 	var v T
-	body, err := c.do(ctx, http.MethodGet, name, nil)
+	body, err := c.do(ctx, method, name, nil)
 	if err != nil {
 		return v, err
 	}

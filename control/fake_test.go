@@ -38,6 +38,9 @@ func (f *fakeBackend) Certificates() []Certificate {
 func (f *fakeBackend) Keys() (Keys, error) {
 	return Keys{}, f.fail
 }
+func (f *fakeBackend) Reload() (Reloaded, error) {
+	return Reloaded{Kept: []string{"web"}, Gone: []string{"rest", "web#2"}, Ended: []string{"carol.example"}}, f.fail
+}
 func (f *fakeBackend) Rules() []Rule            { return nil }
 func (f *fakeBackend) Leases() []Lease          { return nil }
 func (f *fakeBackend) Routes() []Route          { return nil }

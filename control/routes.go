@@ -10,6 +10,9 @@ import (
 // the names of chains hold a "#".
 func routes(b Backend) http.Handler {
 	mux := http.NewServeMux()
+	mux.HandleFunc("POST /v1/reload", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusConflict, b.Reload, filledReloaded)
+	})
 	get(mux, "version", b.Version)
 	get(mux, "status", func() Status { return filled(b.Status()) })
 	get(mux, "sas", func() []SA { return filledSAs(b.SAs()) })
@@ -21,11 +24,7 @@ func routes(b Backend) http.Handler {
 	get(mux, "history", func() []Event { return list(b.History()) })
 	get(mux, "drops", func() map[string]uint64 { return counters(b.Drops()) })
 	mux.HandleFunc("GET /v1/keys", func(w http.ResponseWriter, _ *http.Request) {
-		if k, err := b.Keys(); err != nil {
-			reply(w, http.StatusForbidden, failure{err.Error()})
-		} else {
-			reply(w, http.StatusOK, filledKeys(k))
-		}
+		answer(w, http.StatusForbidden, b.Keys, filledKeys)
 	})
 	mux.HandleFunc("GET /v1/events", func(w http.ResponseWriter, r *http.Request) { streamEvents(w, r, b) })
 	mux.HandleFunc("POST /v1/up", func(w http.ResponseWriter, r *http.Request) { streamAction(w, r, b.Up) })
@@ -42,6 +41,15 @@ func get[T any](mux *http.ServeMux, name string, answer func() T) {
 	mux.HandleFunc("GET /v1/"+name, func(w http.ResponseWriter, _ *http.Request) {
 		reply(w, http.StatusOK, answer())
 	})
+}
+
+// answer replies with what ask gives, or with the error that it gives instead.
+func answer[T any](w http.ResponseWriter, code int, ask func() (T, error), filled func(T) T) {
+	if v, err := ask(); err != nil {
+		reply(w, code, failure{err.Error()})
+	} else {
+		reply(w, http.StatusOK, filled(v))
+	}
 }
 
 // streamEvents sends a JSON object a line until the client goes or the server

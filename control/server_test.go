@@ -78,6 +78,19 @@ func TestKeys(t *testing.T) {
 	}
 }
 
+func TestReload(t *testing.T) {
+	f := newFake()
+	_, c := serve(t, f)
+	r, err := c.Reload(t.Context())
+	if err != nil || r.Again == nil || r.String() != "1 chains kept; gone: rest, web#2; sessions ended: carol.example" {
+		t.Errorf("Reload = %+v, %v", r, err)
+	}
+	f.fail = errors.New("a.yaml:1:1: what is that")
+	if _, err := c.Reload(t.Context()); err == nil || err.Error() != "control: a.yaml:1:1: what is that" {
+		t.Errorf("Reload = %v", err)
+	}
+}
+
 func TestUp(t *testing.T) {
 	f := newFake()
 	_, c := serve(t, f)

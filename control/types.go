@@ -248,6 +248,7 @@ const (
 	EventMoved        = "moved"         // other outer addresses; the reason says which
 	EventAcceptedUp   = "accepted-up"
 	EventAcceptedDown = "accepted-down"
+	EventReload       = "reload" // another configuration; the reason says what it meant
 	EventMissed       = "missed" // the reader fell behind; the reason says by how much
 )
 

@@ -69,9 +69,9 @@ func (c *credentials) verify(e *Engine, s *session, p peerProof, now time.Time) 
 		return errors.New("the pre-shared keys differ")
 	}
 	if c.by == 0 {
-		s.proofs.peers, s.proofs.cert = byPSK, nil
+		s.proofs.peers, s.proofs.cert, s.proofs.sent = byPSK, nil, nil
 	} else if !s.initiator {
-		s.proofs.peers, s.proofs.cert = c.by.String(), nil
+		s.proofs.peers, s.proofs.cert, s.proofs.sent = c.by.String(), nil, nil
 	}
 	return nil
 }
@@ -107,7 +107,7 @@ func (c *credentials) verifyCert(e *Engine, s *session, p peerProof, now time.Ti
 	if err := sign.Verify(peer.Key(), p.auth, octets); err != nil {
 		return err
 	}
-	s.proofs.peers, s.proofs.cert = byCertificate(p.auth), peer.Certificate()
+	s.proofs.peers, s.proofs.cert, s.proofs.sent = byCertificate(p.auth), peer.Certificate(), cloned(p.certs)
 	return e.unrevoked(s, c.trust, peer, now)
 }
 

@@ -4,11 +4,9 @@ import (
 	"cmp"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/netip"
-	"slices"
 	"time"
 
 	"warren/esp"
@@ -129,18 +127,16 @@ type Options struct {
 	UnprotectedReplies int
 }
 
+func defaultRetransmit() Retransmit { return Retransmit{5, 500 * time.Millisecond, 2, 8 * time.Second} }
+
 // withDefaults returns o with its zeros filled in, or what is wrong with it.
 func (o Options) withDefaults() (Options, error) {
 	if o.AllocSPI == nil || o.FreeSPI == nil {
 		return o, errors.New("ike: Options need AllocSPI and FreeSPI")
 	}
-	o.Accept = slices.Clone(o.Accept)
-	for i := range o.Accept {
-		a := &o.Accept[i]
-		if err := a.check(); err != nil {
-			return o, fmt.Errorf("ike: accept %q: %w", a.Name, err)
-		}
-		a.LocalID = exactID(a.LocalID, a.Cert)
+	var err error
+	if o.Accept, err = checkAccept(o.Accept); err != nil {
+		return o, err
 	}
 	if o.Rand == nil {
 		o.Rand = rand.Reader
@@ -148,7 +144,7 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	o.Retransmit = o.Retransmit.withDefaults(Retransmit{5, 500 * time.Millisecond, 2, 8 * time.Second})
+	o.Retransmit = o.Retransmit.withDefaults(defaultRetransmit())
 	o.Liveness = o.Liveness.withDefaults(Retransmit{5, 500 * time.Millisecond, 2, 2 * time.Second})
 	o.Delete = o.Delete.withDefaults(Retransmit{3, 400 * time.Millisecond, 2, time.Second})
 	o.InitErrorGrace = cmp.Or(o.InitErrorGrace, 1200*time.Millisecond)

@@ -1,6 +1,7 @@
 package ike
 
 import (
+	"bytes"
 	"crypto/x509"
 
 	"warren/ike/message"
@@ -11,6 +12,7 @@ import (
 type proofs struct {
 	own, peers string
 	cert       *x509.Certificate // the peer's, nil where it has shown none
+	sent       [][]byte          // it, and those that lead to it
 }
 
 const byPSK = "pre-shared key"
@@ -21,4 +23,13 @@ func byCertificate(a *message.Auth) string {
 		return ""
 	}
 	return "certificate, " + sign.Describe(a)
+}
+
+// cloned copies certificates out of their message.
+func cloned(certs [][]byte) [][]byte {
+	out := make([][]byte, len(certs))
+	for i, c := range certs {
+		out[i] = bytes.Clone(c)
+	}
+	return out
 }

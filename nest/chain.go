@@ -50,6 +50,7 @@ type chain struct {
 	wanted bool // keep it up without traffic: start now, up, or traffic before a loss
 	asked  bool // begin as soon as the roll-back is over
 	down   bool // the user took it down: it stays so until up
+	gone   bool // no rule wants it any more: when nothing of it stands it is forgotten
 
 	layer    int    // that failed; 0 is none
 	reason   string // why

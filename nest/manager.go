@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -67,14 +68,21 @@ func NewManager(opt Options) *Manager {
 		opt.NextLayer = func() sa.Layer { last++; return last }
 	}
 	m := &Manager{opt: opt, byKey: make(map[Key]*chain), inside: make(map[sa.Layer][]sa.Layer), dirty: true}
-	for _, s := range opt.Resolver.samples() {
-		if res, err := opt.Resolver.Resolve(s.flow); err == nil && res.Verdict == ResolvedChain {
-			c := m.chain(res, s.flow, false)
-			c.wanted = c.rule.Start == policy.Now
-		}
-	}
+	m.expect()
 	m.settle(time.Time{})
 	return m
+}
+
+// expect makes the chains that the rules themselves show.
+func (m *Manager) expect() {
+	for _, s := range m.opt.Resolver.samples() {
+		res, err := m.opt.Resolver.Resolve(s.flow)
+		if err != nil || res.Verdict != ResolvedChain || m.byKey[res.Key] != nil {
+			continue
+		}
+		c := m.chain(res, s.flow, false)
+		c.wanted = c.rule.Start == policy.Now
+	}
 }
 
 // chain is the chain of a resolution, a new one if it is the first of its kind.
@@ -86,6 +94,9 @@ func (m *Manager) chain(res Resolution, f packet.Flow, seen bool) *chain {
 		m.chains = append(m.chains, c)
 		m.dirty = true
 	}
+	if c.gone { // another flow leads to it still
+		c.revive(ruled{res.Rule, f, seen})
+	}
 	if seen || !c.seen {
 		c.flow, c.seen = f, seen
 	}
@@ -94,16 +105,14 @@ func (m *Manager) chain(res Resolution, f packet.Flow, seen bool) *chain {
 
 // name is the rule's for its first chain, then "web#2", "web#3".
 func (m *Manager) name(rule *policy.TransportRule) string {
-	n := 1
-	for _, c := range m.chains {
-		if c.rule == rule {
-			n++
-		}
+	taken := func(name string) bool {
+		return slices.ContainsFunc(m.chains, func(c *chain) bool { return c.name == name && !c.gone })
 	}
-	if n == 1 {
-		return rule.Name
+	name := rule.Name
+	for n := 2; taken(name); n++ {
+		name = fmt.Sprintf("%s#%d", rule.Name, n)
 	}
-	return fmt.Sprintf("%s#%d", rule.Name, n)
+	return name
 }
 
 // Need says that a packet of flow f waits for its chain. The key is the one it
@@ -176,7 +185,7 @@ func (m *Manager) takeDown(c *chain) {
 func (m *Manager) each(name string, now time.Time, do func(*chain)) error {
 	found := name == "all"
 	for _, c := range m.chains {
-		if name == "all" || c.name == name {
+		if !c.gone && (name == "all" || c.name == name) {
 			do(c)
 			found = true
 		}

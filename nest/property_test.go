@@ -17,6 +17,12 @@ import (
 // drawForest makes rules whose gateways form a random forest, and transport
 // rules that end at random places of it.
 func drawForest(t *rapid.T) (*Resolver, []packet.Flow) {
+	r, flows, _ := drawForests(t)
+	return r, flows
+}
+
+// drawForests is drawForest with a way to draw other rules for the same flows.
+func drawForests(t *rapid.T) (*Resolver, []packet.Flow, func(*rapid.T) *Resolver) {
 	var peers []Peer
 	var tunnels []policy.TunnelRule
 	var transports []policy.TransportRule
@@ -45,7 +51,20 @@ func drawForest(t *rapid.T) (*Resolver, []packet.Flow) {
 		tunnels = append(tunnels, policy.TunnelRule{Match: r.Match, Via: via})
 		flows = append(flows, tcp(to.String(), 80))
 	}
-	return NewResolver(policy.NewTables(transports, tunnels, policy.Discard), peers, 8), flows
+	other := func(t *rapid.T) *Resolver {
+		var some []policy.TransportRule
+		for _, r := range transports {
+			if rapid.IntRange(0, 2).Draw(t, "keep") > 0 {
+				r.Start = policy.Start(rapid.IntRange(0, 1).Draw(t, "start"))
+				if rapid.IntRange(0, 3).Draw(t, "narrow") == 0 {
+					r.Match.Proto = []uint8{6}
+				}
+				some = append(some, r)
+			}
+		}
+		return NewResolver(policy.NewTables(some, tunnels, policy.Discard), peers, 8)
+	}
+	return NewResolver(policy.NewTables(transports, tunnels, policy.Discard), peers, 8), flows, other
 }
 
 // TestAnyOrderOfEvents drives a Manager through random demands, failures,
@@ -53,7 +72,7 @@ func drawForest(t *rapid.T) (*Resolver, []packet.Flow) {
 // state on the way; see its methods for the rules.
 func TestAnyOrderOfEvents(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		resolver, flows := drawForest(t)
+		resolver, flows, other := drawForests(t)
 		w := newWorld(t, Options{Resolver: resolver, Own4: ip("10.200.0.1")})
 		name := func() string {
 			names := []string{"all"}
@@ -86,6 +105,11 @@ func TestAnyOrderOfEvents(t *testing.T) {
 			"lost":   answer(standing, w.Lost),
 			"gone":   answer(leaving, w.Gone),
 			"gone2":  answer(leaving, w.Gone),
+			"reload": func(*rapid.T) {
+				odd := rapid.SampledFrom([]string{"", "g0", "g1", "p0", "p1"}).Draw(t, "changed")
+				w.m.Reload(Change{Resolver: other(t), Changed: func(peer string) bool { return peer == odd }}, w.now)
+				w.take()
+			},
 			"late done": answer(leaving, func(id sa.Layer) {
 				w.m.Done(id, w.answer(id), w.now)
 				w.take()

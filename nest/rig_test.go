@@ -221,6 +221,7 @@ func (w *world) settle() {
 // check holds the machine to what must be so at every moment.
 func (w *world) check() {
 	w.t.Helper()
+	w.m.Chains() // at every moment there is something to show
 	tree := map[sa.Layer]bool{}
 	for _, n := range w.m.tree.inward() {
 		tree[n.ID] = true
@@ -242,7 +243,13 @@ func (w *world) checkChain(c *chain, tree map[sa.Layer]bool) {
 		}
 		parent = n
 	}
+	if c.gone && c.state != RollingBack {
+		w.t.Fatalf("%s is not wanted any more, and is %v", c.name, c.state)
+	}
 	res, err := w.m.opt.Resolver.Resolve(c.flow)
+	if c.gone {
+		return
+	}
 	if err != nil || c.depth() != res.Pending.Len() {
 		w.t.Fatalf("%s has %d actions, %d were resolved", c.name, c.depth(), res.Pending.Len())
 	}

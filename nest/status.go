@@ -81,6 +81,9 @@ func (m *Manager) layers(c *chain) []LayerStatus {
 	for i := range c.depth() {
 		a := c.actionAt(i + 1)
 		n := m.nodeOf(c, i)
+		if n == nil && c.gone { // its peer may be unknown now
+			break
+		}
 		if n == nil {
 			n = &Node{Action: a, peer: m.opt.Resolver.Peer(a.Peer), link: new(Link)}
 		}

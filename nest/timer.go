@@ -154,6 +154,7 @@ func (m *Manager) settle(now time.Time) {
 		}
 		moved = m.collect() || moved
 	}
+	m.bury()
 	m.publish()
 }
 

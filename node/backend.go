@@ -45,7 +45,7 @@ func ask[T any](n *Node, f func() T) T {
 }
 
 func (b *backend) Version() control.Version {
-	return control.Version{Version: b.n.opt.Version, Go: runtime.Version(), Ciphers: esp.Backend(), Node: b.n.cfg.Node, PID: os.Getpid()}
+	return control.Version{Version: b.n.opt.Version, Go: runtime.Version(), Ciphers: esp.Backend(), Node: b.n.name, PID: os.Getpid()}
 }
 
 // Up implements control.Backend.

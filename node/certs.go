@@ -93,10 +93,8 @@ func (n *Node) identityTo(p peerOf) string {
 	if peer := n.cfg.Peer(p.name); p.initiator && peer != nil {
 		return peer.Identity.Name
 	}
-	for _, a := range n.cfg.Accept {
-		if !p.initiator && a.Name == p.name {
-			return a.Identity.Name
-		}
+	if a := n.cfg.Entry(p.name); !p.initiator && a != nil {
+		return a.Identity.Name
 	}
 	return ""
 }

@@ -58,7 +58,9 @@ peers: {sg1: {address: 192.0.2.1, id: sg1.example}}
 	must(t, err)
 	n, err := New(cfg, Options{Log: slog.New(slog.NewTextHandler(log, nil))})
 	must(t, err)
-	must(t, n.openStores())
+	s, err := n.setUp(cfg)
+	must(t, err)
+	n.stores = s.stores
 	n.ike, err = ike.New(ike.Options{AllocSPI: n.sad.Reserve, FreeSPI: n.sad.Release})
 	must(t, err)
 	n.nest = emptyTree()

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
 
@@ -85,25 +84,12 @@ func rekeyOf(r config.Rekey) ike.Rekey {
 	}
 }
 
-// acceptConfigs are what the node answers, with the pool of each entry.
-func (n *Node) acceptConfigs() ([]ike.AcceptConfig, error) {
-	var out []ike.AcceptConfig
-	for _, a := range n.cfg.Accept {
-		c, err := n.acceptConfig(a)
-		if err != nil {
-			return nil, fmt.Errorf("node: accept %s: %w", a.Name, err)
-		}
-		out = append(out, c)
-	}
-	return out, nil
-}
-
-func (n *Node) acceptConfig(a *config.Accept) (ike.AcceptConfig, error) {
+func (s *setup) acceptConfig(n *Node, a *config.Accept) (ike.AcceptConfig, error) {
 	id, err := ike.ParseID(a.Identity.ID)
 	if err != nil {
 		return ike.AcceptConfig{}, err
 	}
-	pool, err := n.pool(a)
+	pool, err := s.pool(n.pools, a)
 	if err != nil {
 		return ike.AcceptConfig{}, err
 	}
@@ -114,7 +100,7 @@ func (n *Node) acceptConfig(a *config.Accept) (ike.AcceptConfig, error) {
 			return s, ok
 		}
 	}
-	trust, users := n.stores[a.Identity], eap.Users(nil)
+	trust, users := s.stores[a.Identity], eap.Users(nil)
 	if a.Users != nil {
 		trust = nil // it is for the peers of others
 		users = func(user string) ([]byte, bool) {
@@ -124,7 +110,7 @@ func (n *Node) acceptConfig(a *config.Accept) (ike.AcceptConfig, error) {
 	}
 	return ike.AcceptConfig{
 		Users: users, PPK: ppk, PPKRequired: a.PPKRequired,
-		Name: a.Name, Where: n.cfg.Where(a, ""), LocalID: id, IDs: slices.Clone(a.IDs), Pool: pool,
+		Name: a.Name, Where: s.cfg.Where(a, ""), LocalID: id, IDs: slices.Clone(a.IDs), Pool: pool,
 		Cert: a.Identity.Cert, Trust: trust,
 		PSK: func(remote ike.ID) ([]byte, bool) {
 			s, ok := a.Secret(remote.String())
@@ -136,20 +122,27 @@ func (n *Node) acceptConfig(a *config.Accept) (ike.AcceptConfig, error) {
 	}, nil
 }
 
-// pool makes the pool of an entry; nil where it has none.
-func (n *Node) pool(a *config.Accept) (*ike.Pool, error) {
+// pool is the pool of an entry, the one that it has already unless it is to be
+// another; nil where it has none.
+func (s *setup) pool(old []namedPool, a *config.Accept) (*ike.Pool, error) {
 	if len(a.Pool) == 0 {
 		return nil, nil
 	}
+	at := slices.IndexFunc(old, func(p namedPool) bool { return p.name == a.Name && slices.Equal(p.prefixes, a.Pool) })
+	if at >= 0 {
+		s.pools = append(s.pools, old[at])
+		return old[at].Pool, nil
+	}
 	p, err := ike.NewPool(a.Pool)
 	if err == nil {
-		n.pools = append(n.pools, namedPool{a.Name, p})
+		s.pools = append(s.pools, namedPool{a.Name, a.Pool, p})
 	}
 	return p, err
 }
 
 type namedPool struct {
-	name string
+	name     string
+	prefixes []netip.Prefix
 	*ike.Pool
 }
 

@@ -13,21 +13,6 @@ import (
 	"warren/ike/trust"
 )
 
-// openStores makes the trust store of every identity that has one.
-func (n *Node) openStores() error {
-	for _, id := range n.cfg.Identities {
-		if id.Trust == nil {
-			continue
-		}
-		s, err := trust.New(*id.Trust)
-		if err != nil {
-			return fmt.Errorf("node: identity %s: %w", id.Name, err)
-		}
-		n.stores[id] = s
-	}
-	return nil
-}
-
 // A crlSource is where a store wants a revocation list from.
 type crlSource struct {
 	store *trust.Store

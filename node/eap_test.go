@@ -37,8 +37,9 @@ accept:
 	if c.EAP == nil || c.EAP.Identity != "alice" || c.Cert != nil || len(c.PSK) == 0 {
 		t.Errorf("%+v", c)
 	}
-	accept, err := n.acceptConfigs()
+	s, err := n.setUp(cfg)
 	must(t, err)
+	accept := s.accept
 	if password, ok := accept[0].Users("alice"); !ok || string(password) != "her password" {
 		t.Errorf("%q %v", password, ok)
 	}

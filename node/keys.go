@@ -4,12 +4,16 @@ import (
 	"bytes"
 	"fmt"
 
+	"warren/config"
 	"warren/control"
 )
 
 // Keys implements control.Backend.
 func (b *backend) Keys() (control.Keys, error) {
-	c := b.n.cfg
+	c := ask(b.n, func() *config.Config { return b.n.cfg })
+	if c == nil {
+		return control.Keys{}, errStopped
+	}
 	if !c.AllowKeyExport {
 		return control.Keys{}, fmt.Errorf("node %s keeps the keys of its SAs for itself; to debug, write allow_key_export: true at %s and start it again", c.Node, c.AllowKeyExportPos)
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/netip"
+	"sync"
 	"time"
 
 	"warren/config"
@@ -32,19 +33,25 @@ type Options struct {
 	// discards them.
 	Log *slog.Logger
 
+	// Load reads the configuration anew for Reload. Nil reads the same file.
+	Load func() (*config.Config, error)
+
 	// Ready is called once, when the node works.
 	Ready func()
 }
 
 // A Node is a running warren daemon.
 type Node struct {
-	cfg     *config.Config
+	name    string
 	opt     Options
 	log     *slog.Logger
 	started time.Time
 	events  *control.EventLog
 	calls   chan func(now time.Time)
 	stopped chan struct{} // closed when the loop has ended
+
+	reloading sync.Mutex
+
 	handler *handler
 
 	// Opened by start, closed in reverse.
@@ -56,6 +63,7 @@ type Node struct {
 	undo   []func() error
 
 	// Of the loop alone.
+	cfg       *config.Config
 	ike       *ike.Engine
 	nest      *nest.Manager
 	sad       *sa.SAD
@@ -83,11 +91,14 @@ func New(cfg *config.Config, opt Options) (*Node, error) {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
+	if opt.Load == nil {
+		opt.Load = func() (*config.Config, error) { return config.Load(cfg.Path) }
+	}
 	if err := crypt.SelfTest(); err != nil {
 		return nil, fmt.Errorf("node: %w", err)
 	}
 	return &Node{
-		cfg: cfg, opt: opt, log: opt.Log,
+		name: cfg.Node, cfg: cfg, opt: opt, log: opt.Log,
 		events:   control.NewEventLog(0),
 		calls:    make(chan func(time.Time)),
 		stopped:  make(chan struct{}),
@@ -129,18 +140,15 @@ func (n *Node) nextLayer() sa.Layer {
 
 // newEngine makes the IKE engine.
 func (n *Node) newEngine() (*ike.Engine, error) {
-	if err := n.openStores(); err != nil {
-		return nil, err
-	}
-	accept, err := n.acceptConfigs()
+	s, err := n.setUp(n.cfg)
 	if err != nil {
 		return nil, err
 	}
-	r := n.cfg.Retransmit
+	n.stores, n.pools = s.stores, s.pools
 	return ike.New(ike.Options{
 		MTU:      n.packetMTU,
-		AllocSPI: n.sad.Reserve, FreeSPI: n.sad.Release, Accept: accept, Log: n.log,
-		Retransmit:      ike.Retransmit{Tries: r.Tries, Base: r.Base, Factor: r.Factor},
+		AllocSPI: n.sad.Reserve, FreeSPI: n.sad.Release, Accept: s.accept, Log: n.log,
+		Retransmit:      retransmitOf(n.cfg),
 		Addresses:       n.addresses(),
 		CookieThreshold: n.cfg.Limits.CookieThreshold, MaxHalfOpen: n.cfg.Limits.HalfOpen, InitRate: n.cfg.Limits.InitRate,
 		MaxDepth: n.cfg.Limits.Depth,
@@ -159,8 +167,16 @@ func (n *Node) newManager() *nest.Manager {
 		},
 		Own4: own4, Own6: own6,
 		PathMTU: n.pathMTU(),
-		Backoff: nest.Backoff{Min: n.cfg.Retry.Min, Max: n.cfg.Retry.Max, Jitter: rand.Float64},
+		Backoff: backoffOf(n.cfg),
 	})
+}
+
+func retransmitOf(c *config.Config) ike.Retransmit {
+	return ike.Retransmit{Tries: c.Retransmit.Tries, Base: c.Retransmit.Base, Factor: c.Retransmit.Factor}
+}
+
+func backoffOf(c *config.Config) nest.Backoff {
+	return nest.Backoff{Min: c.Retry.Min, Max: c.Retry.Max, Jitter: rand.Float64}
 }
 
 // own is what applications send from: the TUN's addresses, or where it has none

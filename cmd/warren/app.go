@@ -103,7 +103,7 @@ func (a *app) root() *cobra.Command {
 	flags.StringVar(&a.socket, "socket", "", "control socket `PATH` (default: the config's, or the only one in "+socketDir+")")
 	flags.StringVarP(&a.output, "output", "o", "text", "`text` or json")
 	root.AddCommand(a.runCommand(), a.checkCommand(), a.explainCommand(), a.statusCommand(), a.upCommand(),
-		a.downCommand(), a.rekeyCommand(), a.reauthCommand(), a.topCommand(), a.showCommand(), a.eventsCommand(), a.doctorCommand(), a.pkiCommand(), a.versionCommand())
+		a.downCommand(), a.rekeyCommand(), a.reauthCommand(), a.reloadCommand(), a.topCommand(), a.showCommand(), a.eventsCommand(), a.doctorCommand(), a.pkiCommand(), a.versionCommand())
 	return root
 }
 

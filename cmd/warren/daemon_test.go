@@ -43,6 +43,9 @@ func (d *fakeDaemon) Certificates() []control.Certificate {
 func (d *fakeDaemon) Keys() (control.Keys, error) {
 	return control.Keys{IKE: []string{"1,2,3"}, ESP: []string{"a", "b"}, LeftOut: []string{"child SA 0x1"}}, d.fail
 }
+func (d *fakeDaemon) Reload() (control.Reloaded, error) {
+	return control.Reloaded{Kept: []string{"web"}, Again: []string{"rest"}, Warnings: []string{"a.yaml:3:1: warning: doubtful"}}, d.fail
+}
 func (d *fakeDaemon) Rules() []control.Rule    { return nil }
 func (d *fakeDaemon) Leases() []control.Lease  { return nil }
 func (d *fakeDaemon) Routes() []control.Route  { return nil }
@@ -237,6 +240,21 @@ func TestShow(t *testing.T) {
 	}
 	if _, out, _ := run("show", "drops", "--zero"); !strings.Contains(out, "no-sa") {
 		t.Errorf("show drops --zero prints\n%s", out)
+	}
+}
+
+func TestReload(t *testing.T) {
+	d := &fakeDaemon{EventLog: control.NewEventLog(0)}
+	run := daemon(t, d)
+	if code, out, errText := run("reload"); code != exitGood || out != "a.yaml:3:1: warning: doubtful\n1 chains kept; built again: rest\n" {
+		t.Errorf("reload exits with %d, %q and prints %q", code, errText, out)
+	}
+	if code, out, _ := run("reload", "-o", "json"); code != exitGood || !strings.Contains(out, `"again": [`) {
+		t.Errorf("reload -o json exits with %d and prints %q", code, out)
+	}
+	d.fail = errors.New("a.yaml:1:1: what is that")
+	if code, _, errText := run("reload"); code != exitFailed || !strings.Contains(errText, "nothing has changed: control: a.yaml:1:1: what is that") {
+		t.Errorf("reload exits with %d and %q", code, errText)
 	}
 }
 

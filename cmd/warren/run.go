@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -20,7 +23,8 @@ func (a *app) runCommand() *cobra.Command {
 		Short: "Run the daemon until SIGINT or SIGTERM",
 		Long: "run builds chains as traffic and rules ask for, and answers peers. It logs to\n" +
 			"stderr (as JSON with -o json), takes everything down in order on SIGINT or\n" +
-			"SIGTERM, and at once on the second signal.",
+			"SIGTERM, and at once on the second signal. On SIGHUP it reads its configuration\n" +
+			"anew, as warren reload has it do.",
 		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			path, err := a.needConfig("run")
@@ -41,7 +45,7 @@ func (a *app) runCommand() *cobra.Command {
 
 func (a *app) run(ctx context.Context, path string, level slog.Level) error {
 	log := a.logger(level)
-	c, err := config.Load(path)
+	c, err := a.load(path)
 	if err != nil {
 		return a.badConfig(err, config.Problem.OneLine)
 	}
@@ -53,17 +57,41 @@ func (a *app) run(ctx context.Context, path string, level slog.Level) error {
 	for _, w := range c.Warnings {
 		log.Warn(w.Message, "at", w.Place(), "fix", w.Fix)
 	}
-	if a.socket != "" {
-		c.Control.Socket = a.socket
-	}
-	n, err := node.New(c, node.Options{Version: version(), Log: log})
+	n, err := node.New(c, node.Options{Version: version(), Log: log, Load: func() (*config.Config, error) { return a.load(path) }})
 	if err != nil {
 		return err
 	}
+	defer onHangup(func() { _, _ = n.Reload() })() // which logs what comes of it
 	if err := n.Run(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		return err
 	}
 	return nil
+}
+
+// load reads the daemon's configuration.
+func (a *app) load(path string) (*config.Config, error) {
+	c, err := config.Load(path)
+	if err == nil && a.socket != "" {
+		c.Control.Socket = a.socket
+	}
+	return c, err
+}
+
+// onHangup calls f for SIGHUP until the function that it returns is called.
+func onHangup(f func()) (stop func()) {
+	hangups, done := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(hangups, syscall.SIGHUP)
+	go func() {
+		for {
+			select {
+			case <-hangups:
+				f()
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() { signal.Stop(hangups); close(done) }
 }
 
 // logger writes to stderr.

@@ -222,3 +222,17 @@ func (s *Store) FetchedLists() []FetchedList {
 	slices.SortFunc(out, func(a, b FetchedList) int { return strings.Compare(a.URL, b.URL) })
 	return out
 }
+
+// Inherit takes over the revocation lists that old has fetched and found to be
+// signed by their issuers.
+func (s *Store) Inherit(old *Store) {
+	for from, l := range old.lists {
+		if l.url != "" {
+			s.lists[from] = l
+		}
+	}
+	for u, src := range old.sources {
+		own := *src
+		s.sources[u] = &own
+	}
+}

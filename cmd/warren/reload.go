@@ -1,0 +1,43 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"warren/control"
+)
+
+func (a *app) reloadCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "reload",
+		Short: "Have the daemon read its configuration anew",
+		Long: "reload has the daemon read its configuration, certificates, revocation lists and\n" +
+			"secrets anew; so does SIGHUP. Chains that would be the same stay as they are,\n" +
+			"others go down and, where they stood, come up again. Sessions of peers that would\n" +
+			"not be let in any more end. If something is wrong, nothing changes.",
+		Args: exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := a.client()
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			r, err := c.Reload(cmd.Context())
+			switch {
+			case errors.Is(err, control.ErrNotRunning):
+				return err
+			case err != nil:
+				return fmt.Errorf("nothing has changed: %w", err)
+			case a.json():
+				return a.printJSON(r)
+			}
+			for _, w := range r.Warnings {
+				a.printf("%s\n", oneLine(w))
+			}
+			a.printf("%s\n", r)
+			return nil
+		},
+	}
+}
