@@ -6,7 +6,8 @@
 // RFC 4868; the HMAC-SHA2 prfs of RFC 4868; the key exchanges of RFC 5903, RFC
 // 8031 and RFC 3526 (groups 14 to 16) with the checks of RFC 6989, and ML-KEM as
 // an additional one (RFC 9370, draft-ietf-ipsecme-ikev2-mlkem); key derivation,
-// PSK authentication, rekeying, NAT detection and cookies of RFC 7296. It does
+// PSK authentication, rekeying, NAT detection and cookies of RFC 7296, and the keys
+// of resumed IKE SAs (RFC 5723). It does
 // not implement AES-CCM, ML-KEM-512 and X448, for which the standard library has
 // no code, nor signatures.
 //

@@ -28,6 +28,7 @@ func TestSecretsDoNotShow(t *testing.T) {
 		"secret": secret, "pointer": &secret, "keys": k, "keys pointer": &k,
 		"child":   ChildKeys{secret, secret},
 		"input":   KeyInput{Shared: secret},
+		"resume":  must(k.Resumption()),
 		"hidden":  session{k},
 		"pointed": &session{k},
 		"slice":   []Secret{secret},

@@ -30,14 +30,15 @@ func (s SPI) String() string {
 // 3.1).
 type ExchangeType uint8
 
-// Exchange types of RFC 7296, RFC 9242 and RFC 9370.
+// Exchange types of RFC 7296, RFC 5723, RFC 9242 and RFC 9370.
 const (
-	IKESAInit       ExchangeType = 34
-	IKEAuth         ExchangeType = 35
-	CreateChildSA   ExchangeType = 36
-	Informational   ExchangeType = 37
-	IKEIntermediate ExchangeType = 43
-	IKEFollowupKE   ExchangeType = 44
+	IKESAInit        ExchangeType = 34
+	IKEAuth          ExchangeType = 35
+	CreateChildSA    ExchangeType = 36
+	Informational    ExchangeType = 37
+	IKESessionResume ExchangeType = 38
+	IKEIntermediate  ExchangeType = 43
+	IKEFollowupKE    ExchangeType = 44
 )
 
 func (t ExchangeType) String() string {
@@ -51,6 +52,8 @@ func (t ExchangeType) String() string {
 		s = "CREATE_CHILD_SA"
 	case Informational:
 		s = "INFORMATIONAL"
+	case IKESessionResume:
+		s = "IKE_SESSION_RESUME"
 	case IKEIntermediate:
 		s = "IKE_INTERMEDIATE"
 	case IKEFollowupKE:

@@ -52,6 +52,11 @@ const (
 	MultipleAuthSupported     NotifyType = 16404
 	RedirectSupported         NotifyType = 16406
 	Redirect                  NotifyType = 16407
+	TicketLTOpaque            NotifyType = 16409
+	TicketRequest             NotifyType = 16410
+	TicketACK                 NotifyType = 16411
+	TicketNACK                NotifyType = 16412
+	TicketOpaque              NotifyType = 16413
 	ChildlessIKEv2Supported   NotifyType = 16418
 	EAPOnlyAuthentication     NotifyType = 16417
 	FragmentationSupported    NotifyType = 16430
@@ -190,6 +195,16 @@ func (t NotifyType) extensionName() string {
 		return "IKEV2_FRAGMENTATION_SUPPORTED"
 	case SignatureHashAlgorithms:
 		return "SIGNATURE_HASH_ALGORITHMS"
+	case TicketLTOpaque:
+		return "TICKET_LT_OPAQUE"
+	case TicketRequest:
+		return "TICKET_REQUEST"
+	case TicketACK:
+		return "TICKET_ACK"
+	case TicketNACK:
+		return "TICKET_NACK"
+	case TicketOpaque:
+		return "TICKET_OPAQUE"
 	case UsePPK:
 		return "USE_PPK"
 	case PPKIdentity:
