@@ -56,7 +56,8 @@ func (b *builder) accept(a *Accept, o object) {
 	b.acceptUsers(a, o)
 	b.acceptSecrets(a, o)
 	b.acceptPPKs(a, o)
-	a.MOBIKE = true
+	a.MOBIKE, a.Resumption = true, true
+	o.booleanInto("resumption", &a.Resumption)
 	o.booleanInto("mobike", &a.MOBIKE)
 	o.durationInto("liveness", &a.Liveness, 100*time.Millisecond, true)
 	o.intInto("replay_window", &a.ReplayWindow, 64, 65536)

@@ -196,6 +196,7 @@ type Peer struct {
 	Encap        Encap
 	Childless    Childless
 	MOBIKE       bool   // move along when this host's address changes
+	Resumption   bool   // resume interrupted sessions with tickets
 	IKE          uint16 // its ports: 500
 	NATT         uint16 // and 4500
 	Liveness     time.Duration
@@ -220,6 +221,7 @@ type Accept struct {
 	Tunnel       bool              // modes that it accepts
 	Transport    bool
 	MOBIKE       bool // peers may change their address
+	Resumption   bool // and resume interrupted sessions with tickets
 	Liveness     time.Duration
 	ReplayWindow int
 	Pos          string

@@ -28,7 +28,7 @@ profiles:
 peers:
   sg1: {address: 192.0.2.1, id: sg1.example, identity: outer, profile: fast, virtual_ip: true, childless: prefer, encap: auto}
   sg2: {address: 198.51.100.1, id: sg2.example, virtual_ip: [10.99.2.2, ipv6], liveness: 10s, replay_window: 128}
-  bob: {address: [203.0.113.77, "2001:db8::77"], id: bob.example, encap: esp, mobike: false, remote_ts: 203.0.113.0/24}
+  bob: {address: [203.0.113.77, "2001:db8::77"], id: bob.example, encap: esp, mobike: false, resumption: false, remote_ts: 203.0.113.0/24}
 rules:
   transport:
     - {name: web, match: {dst: bob, proto: [tcp, 17], dport: [443, 5000-5999], sport: 1024-65535}, action: protect, peer: bob, start: now, idle: 10m}
@@ -83,6 +83,7 @@ func TestLoad(t *testing.T) {
 		"encap":           sg1.Encap == EncapAuto && bob.Encap == EncapESP,
 		"childless":       sg1.Childless == ChildlessPrefer && sg2.Childless == ChildlessNever,
 		"mobike":          sg1.MOBIKE && !bob.MOBIKE && c.Accept[0].MOBIKE,
+		"resumption":      sg1.Resumption && !bob.Resumption && c.Accept[0].Resumption,
 		"liveness":        sg1.Liveness == time.Minute && sg2.Liveness == 10*time.Second,
 		"window":          sg1.ReplayWindow == 4096 && sg2.ReplayWindow == 128,
 		"remote ts":       policy.FormatSelectors(bob.RemoteTS) == "203.0.113.0/24" && len(sg1.RemoteTS) == 2,

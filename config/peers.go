@@ -16,7 +16,7 @@ func (b *builder) peers(top object) {
 		if _, err := netip.ParseAddr(name); err == nil {
 			b.fail(e.at, "give it a name", "peer %s is called like an address, so rules could not tell them apart", name)
 		}
-		p := &Peer{Name: name, IKE: 500, NATT: 4500, MOBIKE: true, Liveness: b.Liveness, ReplayWindow: b.ReplayWindow,
+		p := &Peer{Name: name, IKE: 500, NATT: 4500, MOBIKE: true, Resumption: true, Liveness: b.Liveness, ReplayWindow: b.ReplayWindow,
 			RemoteTS: policy.Everything(), Pos: b.pos(e.at)}
 		b.Peers = append(b.Peers, p)
 		o, ok := e.value.object("peers.*")
@@ -58,6 +58,7 @@ func (b *builder) peer(p *Peer, o object) {
 		p.Childless = map[string]Childless{"prefer": ChildlessPrefer, "force": ChildlessForce}[word]
 	}
 	o.booleanInto("mobike", &p.MOBIKE)
+	o.booleanInto("resumption", &p.Resumption)
 	if v, ok := o.get("source"); ok {
 		p.Source, _ = v.addr()
 	}

@@ -175,6 +175,7 @@ type IKE struct {
 	Proposal      string    `json:"proposal"`
 	NAT           bool      `json:"nat"`
 	MOBIKE        bool      `json:"mobike"`    // the addresses may change
+	Resumed       bool      `json:"resumed"`   // it goes on where another session was interrupted
 	PPK           bool      `json:"ppk"`       // a post-quantum pre-shared key is in its keys
 	Fragments     bool      `json:"fragments"` // long messages go in fragments
 	Children      int       `json:"children"`

@@ -14,7 +14,7 @@ import (
 // A childAnswer is a child SA that the peer asks for.
 type childAnswer struct {
 	first    bool   // in IKE_AUTH
-	anew     bool   // with INITIAL_CONTACT
+	anew     bool   // with INITIAL_CONTACT, or resumed
 	old      *child // being rekeyed
 	takes    *child // of another session, whose layer it takes over
 	ni, nr   []byte

@@ -107,8 +107,13 @@ func (c *credentials) verifyCert(e *Engine, s *session, p peerProof, now time.Ti
 	if err := sign.Verify(peer.Key(), p.auth, octets); err != nil {
 		return err
 	}
+	if err := e.unrevoked(s, c.trust, peer, now); err != nil {
+		return err
+	}
+	s.lasts(peer.Ends())
 	s.proofs.peers, s.proofs.cert, s.proofs.sent = byCertificate(p.auth), peer.Certificate(), cloned(p.certs)
-	return e.unrevoked(s, c.trust, peer, now)
+	s.resumption.proof.certs = s.proofs.sent
+	return nil
 }
 
 // unrevoked checks that the certificate of peer was not revoked, or says by a
@@ -124,7 +129,6 @@ func (e *Engine) unrevoked(s *session, store *trust.Store, peer *trust.Peer, now
 	if len(wants.Now) > 0 {
 		return &crlWait{store: store, urls: wants.Now}
 	}
-	s.lasts(peer.Ends())
 	return nil
 }
 

@@ -40,7 +40,7 @@ func (t *authTask) build(e *Engine, s *session) ([]message.Payload, error) {
 	if !s.peer.NoInitialContact && s.reauth.pred == nil && e.onlySession(s) {
 		ps = append(ps, &message.Notify{Kind: message.InitialContact})
 	}
-	if s.auth.trust != nil {
+	if s.auth.trust != nil && s.half.ticket == nil {
 		ps = append(ps, certRequest(s.auth.trust))
 	}
 	ps = append(append(ps, idr), proof...)
@@ -48,14 +48,14 @@ func (t *authTask) build(e *Engine, s *session) ([]message.Payload, error) {
 		ps = append(ps, cp)
 	}
 	if s.childless() {
-		return append(ps, s.offerMOBIKE()...), nil
+		return slices.Concat(ps, s.offerMOBIKE(), s.requestTicket()), nil
 	}
 	cfg := s.firstChild()
 	t.child = offer{mode: cfg.Mode, localTS: cfg.LocalTS, remoteTS: cfg.RemoteTS, layer: cfg.Layer}
 	if err := t.child.prepare(e, s, message.DHNone); err != nil {
 		return nil, err
 	}
-	return slices.Concat(ps, t.child.payloads(), s.offerMOBIKE()), nil
+	return slices.Concat(ps, t.child.payloads(), s.offerMOBIKE(), s.requestTicket()), nil
 }
 
 // proposedLocal is the initiator's own side: everything where it asks for a
@@ -93,7 +93,11 @@ func (t *authTask) done(e *Engine, sa *ikeSA, ps []message.Payload, err error, n
 	}
 	if err != nil {
 		t.child.release(e)
-		if !e.nextCandidate(s, now) {
+		switch {
+		case e.nextCandidate(s, now):
+		case s.half.ticket != nil && s.state == sessionConnecting:
+			e.startOver(s, true, now)
+		default:
 			t.rejected(e, s, err, now)
 		}
 		return
@@ -123,9 +127,12 @@ func (t *authTask) complete(e *Engine, sa *ikeSA, ps []message.Payload, now time
 	e.up(s, now)
 	if c == nil {
 		e.askForChild(s, now)
-		return
+	} else {
+		e.introduce(s, c, e.takeOver(s, c, now), keys)
 	}
-	e.introduce(s, c, e.takeOver(s, c, now), keys)
+	if e.takeTicket(s, ps, now) {
+		e.enqueue(sa, askTicket{}, now)
+	}
 }
 
 // verify checks the responder's identity and proof. Before EAP it gives one, and
@@ -144,6 +151,9 @@ func (t *authTask) verify(e *Engine, s *session, ps []message.Payload, now time.
 	if got := idOf(idr); !got.Equal(s.remoteID) {
 		return &Error{Peer: s.name, Stage: StageAuth,
 			Reason: fmt.Sprintf("the peer calls itself %v, its id must be %v", got, s.remoteID)}
+	}
+	if s.half.ticket != nil {
+		return s.verifyResumed(auth, s.half.responderInput(idr))
 	}
 	proof := peerProof{id: idr, auth: auth, in: s.half.responderInput(idr)}
 	proof.certs, proof.other = readCerts(ps)
@@ -190,6 +200,7 @@ func (t *authTask) finish(e *Engine, s *session, ps []message.Payload, now time.
 	if err := e.settlePPK(s, message.GetNotify(ps, message.PPKIdentity) != nil); err != nil {
 		return nil, childKeys{}, &Error{Peer: s.name, Stage: StageAuth, Reason: err.Error()}
 	}
+	e.settleProof(s, now)
 	if n := childError(ps); n != nil {
 		return nil, childKeys{}, t.childRefused(s, n.Kind)
 	}

@@ -15,6 +15,10 @@ import (
 // authRequest answers IKE_AUTH: who is it, may it come in, and its child SA.
 func (e *Engine) authRequest(sa *ikeSA, d Datagram, ps []message.Payload, now time.Time) {
 	s := sa.sess
+	if s.half.ticket != nil {
+		e.authResumed(sa, d, ps, now)
+		return
+	}
 	proof, ok := message.Get[*message.Auth](ps)
 	id := message.GetID(ps, false)
 	switch {
@@ -61,6 +65,7 @@ func (e *Engine) letIn(sa *ikeSA, d Datagram, ps []message.Payload, a *AcceptCon
 		e.denyAuth(sa, d, err.Error(), now)
 		return
 	}
+	e.proven(s, auth, now)
 	e.finishAuth(sa, d, ps, append(proof, s.ppkAnswer()...), now)
 }
 
@@ -112,7 +117,7 @@ func (a *AcceptConfig) wants(s *session, idr *message.ID) error {
 		return fmt.Errorf("%v asks for %v, and we are %v", s.remoteID, idOf(idr), a.LocalID)
 	case a.Users == nil && !a.admits(s.remoteID): // with EAP it is not known yet who it is
 		return fmt.Errorf("%v matches none of the accepted ids", s.remoteID)
-	case !a.permits(s.cur):
+	case !a.permits(s.cur.choice):
 		return fmt.Errorf("%v comes with %v, which is not accepted of it", s.remoteID, s.cur.choice)
 	}
 	return nil
@@ -132,10 +137,10 @@ func (a *AcceptConfig) credentials(remote ID) (*credentials, error) {
 	return c, nil
 }
 
-// permits reports whether the algorithms of sa, which another AcceptConfig may
-// have chosen, are among those of a.
-func (a *AcceptConfig) permits(sa *ikeSA) bool {
-	return slices.ContainsFunc(a.IKE, func(p Proposal) bool { return p.Permits(sa.choice) })
+// permits reports whether algorithms that another AcceptConfig may have chosen are
+// among those of a.
+func (a *AcceptConfig) permits(c crypt.Choice) bool {
+	return slices.ContainsFunc(a.IKE, func(p Proposal) bool { return p.Permits(c) })
 }
 
 func (e *Engine) adoptAccept(s *session, a *AcceptConfig) {
@@ -179,18 +184,19 @@ func (e *Engine) authFailed(sa *ikeSA, reason string, n message.NotifyType, now 
 func (e *Engine) finishAuth(sa *ikeSA, d Datagram, ps, resp []message.Payload, now time.Time) {
 	s := sa.sess
 	half := s.half
-	anew := message.GetNotify(ps, message.InitialContact) != nil
+	contact := message.GetNotify(ps, message.InitialContact) != nil
+	anew := contact || half.ticket != nil
 	c := &childAnswer{first: true, anew: anew, ni: half.ni, nr: half.nr}
 	cp, no := e.grant(s, ps)
 	none := no == nil && childless(ps)
 	if no == nil && !none {
 		no = c.build(e, sa, ps, now)
 	}
-	if !anew {
+	if !contact {
 		e.thin(e.twins(s), now)
 	}
 	e.up(s, now)
-	if anew {
+	if contact {
 		e.outdate(s, now)
 	}
 	s.halfBy = now.Add(e.opt.ChildlessTime) // an IKE SA without a child is not kept for long
@@ -204,7 +210,7 @@ func (e *Engine) finishAuth(sa *ikeSA, d Datagram, ps, resp []message.Payload, n
 	if cp != nil {
 		resp = append(resp, cp)
 	}
-	resp = append(resp, e.answerMOBIKE(s, ps)...)
+	resp = slices.Concat(resp, e.answerMOBIKE(s, ps), e.answerTicket(s, ps, now))
 	if none {
 		e.respond(sa, d, message.IKEAuth, resp)
 		return

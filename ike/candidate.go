@@ -68,7 +68,9 @@ func (e *Engine) settleCandidates(s *session, now time.Time) {
 		c.drop(e, s.cur, now)
 	}
 	if s.init != nil {
-		s.init.ke.Wipe()
+		if s.init.ke != nil {
+			s.init.ke.Wipe()
+		}
 		s.init = nil
 	}
 }
@@ -76,7 +78,11 @@ func (e *Engine) settleCandidates(s *session, now time.Time) {
 // finishInit takes an answer to IKE_SA_INIT and goes on to IKE_INTERMEDIATE or
 // IKE_AUTH with it.
 func (e *Engine) finishInit(s *session, m *message.Message, now time.Time) error {
-	c, err := s.newCandidate(m)
+	newCandidate := s.newCandidate
+	if s.init.ticket != nil {
+		newCandidate = s.resumedCandidate
+	}
+	c, err := newCandidate(m)
 	if err != nil {
 		return err
 	}
@@ -120,13 +126,21 @@ func (s *session) newCandidate(m *message.Message) (*candidate, error) {
 	if err := c.agreePPK(s.auth.ppk); err != nil {
 		return nil, err
 	}
-	if s.peer.Childless == ChildlessForce && !c.support.childless {
-		return nil, unfit("the peer does not support IKE SAs without a child SA, and childless is force: use prefer or never")
+	if err := c.agreeChildless(s.peer.Childless); err != nil {
+		return nil, err
 	}
 	if err := c.encapsulate(s, detectNAT(m.Payloads, s.cur.spiI, m.SPIr, c.path)); err != nil {
 		return nil, err
 	}
 	return c, c.derive(i, in, s.cur.spiI)
+}
+
+// agreeChildless reports whether the peer knows what must be known to it (RFC 6023).
+func (c *candidate) agreeChildless(own Childless) error {
+	if own == ChildlessForce && !c.support.childless {
+		return unfit("the peer does not support IKE SAs without a child SA, and childless is force: use prefer or never")
+	}
+	return nil
 }
 
 // derive finishes the key exchange. The private value is kept for other answers.
@@ -179,11 +193,11 @@ func (e *Engine) choose(sa *ikeSA, d Datagram, h message.Header) {
 		return
 	}
 	m, err := message.Parse(d.Data)
-	if err != nil || h.SPIr == sa.spiR && opens(sa.sk, m) {
+	if err != nil || h.SPIr == sa.spiR && decrypts(sa.sk, m) {
 		return
 	}
 	for i, c := range s.others {
-		if c.spiR == h.SPIr && opens(c.sk, m) {
+		if c.spiR == h.SPIr && decrypts(c.sk, m) {
 			s.others[i] = s.candidate()
 			s.assume(c)
 			return
@@ -191,7 +205,7 @@ func (e *Engine) choose(sa *ikeSA, d Datagram, h message.Header) {
 	}
 }
 
-func opens(sk *crypt.SK, m *message.Message) bool {
+func decrypts(sk *crypt.SK, m *message.Message) bool {
 	_, err := sk.OpenPlain(m)
 	if message.Count(m.Payloads, message.PayloadSKF) > 0 {
 		_, err = sk.OpenFragment(m)

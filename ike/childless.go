@@ -33,7 +33,7 @@ func (s *session) firstChild() ChildConfig {
 // there is a PPK that happens on an IKE SA that it protects (RFC 8784, Section 6).
 func (e *Engine) askForChild(s *session, now time.Time) {
 	s.halfBy = now.Add(e.opt.ChildlessTime)
-	if s.mixed {
+	if s.mixed && !s.resumption.used { // else it is in the keys already
 		s.cur.rekeyAt = time.Time{}
 		e.enqueue(s.cur, &rekeyIKE{}, now)
 	}

@@ -125,6 +125,7 @@ type PeerConfig struct {
 	Liveness         time.Duration // zero means no liveness checks
 	Window           int           // replay window, passed on in Child
 	NoInitialContact bool
+	Resumption       bool // ask for tickets, and resume with them (RFC 5723)
 
 	// Again gives the configuration of a session that takes the place of this one
 	// (RFC 7296, Section 2.8.3). Nil means that none does.
@@ -205,6 +206,9 @@ type AcceptConfig struct {
 
 	// MOBIKE lets peers change their address (RFC 4555).
 	MOBIKE bool
+
+	// Resumption gives tickets to peers, and lets them resume sessions (RFC 5723).
+	Resumption bool
 
 	// NextLayer gives each session's child SAs their layer.
 	NextLayer func() sa.Layer

@@ -24,7 +24,7 @@ func (e *Engine) Delete(id SessionID, now time.Time) error {
 func (e *Engine) Abort(id SessionID) {
 	if s := e.sessions[id]; s != nil {
 		s.closing = nil
-		e.end(s, ending{silent: true}, time.Time{}) // nothing of it lingers past the next Tick
+		e.end(s, ending{silent: true, interrupted: s.state != sessionClosing}, time.Time{}) // nothing of it lingers past the next Tick
 	}
 }
 

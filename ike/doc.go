@@ -17,6 +17,9 @@
 // takes over its layers (RFC 7296, Section 2.8.3). It has one pair of child SAs:
 // further ones end with the session before it.
 //
+// An interrupted session may be resumed without key exchange and credentials, by a
+// ticket (RFC 5723). Tickets are by reference and kept in memory.
+//
 // Addresses may change under a session (MOBIKE, RFC 4555): the initiator updates
 // them, tries the responder's other addresses when the usual one is silent, and
 // follows one that announces a new address. What is claimed about addresses is

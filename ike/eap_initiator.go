@@ -71,6 +71,7 @@ func (t *authTask) proveByEAP(e *Engine, sa *ikeSA, r *eap.Result, now time.Time
 			t.failEAP(e, s, nil, fmt.Errorf("the server is not proven: %w", err), now)
 			return
 		}
+		s.lasts(r.Server.Ends())
 	}
 	clear(s.auth.psk)
 	s.auth = byEAP(s.eapPeer.Method(), r.MSK, s.auth.ppk)

@@ -27,6 +27,7 @@ type Engine struct {
 	guesses   *throttle // wrong passwords
 	strangers strangerLog
 	refused   [numRefused]uint64
+	tickets   tickets
 	timers    timerHeap
 	lastID    SessionID
 	out       Output

@@ -57,6 +57,7 @@ type (
 		Initiator bool
 		Remote    ID
 		Path      Path
+		Resumed   bool // by a ticket, in place of a key exchange and credentials
 
 		// Certificate is the peer's; nil where it has shown none.
 		Certificate *x509.Certificate `json:"-"`
@@ -215,6 +216,7 @@ type SessionInfo struct {
 	Reauths     int       // sessions that this one took the place of, one after the other
 	MOBIKE      bool      // both ends know it
 	Fragments   bool      // both ends take messages in fragments
+	Resumed     bool      // it goes on where another one was interrupted
 	PPK         bool      // a post-quantum pre-shared key is in its keys
 	RekeyAt     time.Time // when this node replaces the IKE SA; zero is never
 	ReauthAt    time.Time // when it replaces the session; zero is never

@@ -41,14 +41,15 @@ type ikeSA struct {
 	lastKind message.ExchangeType
 	resp     [][]byte // the answer to lastReq, in datagrams
 
-	promises []*promise
-	initKey  *initKey // in Engine.inits
-	counted  bool     // in Engine.halfOpen
-	born     time.Time
-	rekeyAt  time.Time
-	hardAt   time.Time
-	dropAt   time.Time // saReplaced: the peer did not delete it in time
-	grave    timer     // saClosed
+	promises  []*promise
+	initKey   *initKey // in Engine.inits
+	counted   bool     // in Engine.halfOpen
+	born      time.Time
+	exchanged time.Time // the key exchange that its keys come from
+	rekeyAt   time.Time
+	hardAt    time.Time
+	dropAt    time.Time // saReplaced: the peer did not delete it in time
+	grave     timer     // saClosed
 }
 
 // own is the SPI that this node chose.
@@ -99,7 +100,7 @@ func (e *Engine) protect(sa *ikeSA, kind message.ExchangeType, id uint32, respon
 
 // newSA adds an IKE SA to the session. spi is this node's.
 func (e *Engine) newSA(s *session, initiator bool, spi message.SPI, now time.Time) *ikeSA {
-	sa := &ikeSA{sess: s, initiator: initiator, born: now}
+	sa := &ikeSA{sess: s, initiator: initiator, born: now, exchanged: now}
 	if initiator {
 		sa.spiI = spi
 	} else {

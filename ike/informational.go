@@ -33,6 +33,9 @@ func (e *Engine) informational(sa *ikeSA, d Datagram, ps []message.Payload, now 
 		return
 	}
 	resp = append(resp, e.aboutAddresses(sa, d, ps)...)
+	if sa == sa.sess.cur {
+		resp = append(resp, e.answerTicket(sa.sess, ps, now)...)
+	}
 	e.respond(sa, d, message.Informational, resp)
 	e.run(sa.sess.cur, now)
 }

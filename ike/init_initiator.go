@@ -18,6 +18,7 @@ const maxInitRounds = 8
 
 // initState is an initiator's IKE_SA_INIT under way.
 type initState struct {
+	ticket  *ticket // IKE_SESSION_RESUME takes the place of IKE_SA_INIT
 	ke      crypt.KeyExchange
 	ni      []byte
 	cookie  []byte
@@ -56,21 +57,32 @@ func (e *Engine) initiate(c PeerConfig, pred *session, now time.Time) (SessionID
 	if err != nil {
 		return 0, err
 	}
-	s.init = &initState{}
-	if s.init.ni, err = e.random(nonceLen); err != nil {
-		return 0, err
+	if pred == nil { // else it is to be authenticated with credentials
+		s.resumption.spare = e.takeKept(&c, auth, now)
 	}
-	if err = e.newKE(s.init, firstGroup(c.IKE)); err != nil {
-		return 0, fmt.Errorf("ike: peer %q: %w", c.Name, err)
-	}
+	s.init = &initState{ticket: s.resumption.spare}
 	s.cur = e.newSA(e.newSession(s), true, spi, now)
-	if err := e.sendInit(s, now); err != nil {
+	if err := e.beginInit(s, now); err != nil {
 		e.end(s, ending{silent: true}, now)
-		return 0, err
+		return 0, fmt.Errorf("ike: peer %q: %w", c.Name, err)
 	}
 	e.succeed(pred, s)
 	e.arm(s)
 	return s.id, nil
+}
+
+// beginInit sends the first message of s, with a nonce and a key exchange of its
+// own.
+func (e *Engine) beginInit(s *session, now time.Time) (err error) {
+	if s.init.ni, err = e.random(nonceLen); err != nil {
+		return err
+	}
+	if s.init.ticket == nil {
+		if err = e.newKE(s.init, firstGroup(s.ike)); err != nil {
+			return err
+		}
+	}
+	return e.sendInit(s, now)
 }
 
 // nonceLen is enough for every prf (RFC 7296, Section 2.10).
@@ -98,7 +110,7 @@ func (e *Engine) newKE(i *initState, g message.DHGroup) error {
 	return nil
 }
 
-// sendInit builds and sends an IKE_SA_INIT request, whose message id is 0 each
+// sendInit builds and sends an IKE_SA_INIT or IKE_SESSION_RESUME request, whose message id is 0 each
 // time (RFC 7296, Section 2.6.1).
 func (e *Engine) sendInit(s *session, now time.Time) error {
 	i, sa := s.init, s.cur
@@ -110,21 +122,45 @@ func (e *Engine) sendInit(s *session, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	ps = append(ps,
-		crypt.Offer(s.ike, nil),
-		&message.KE{Group: i.ke.Group(), Data: i.ke.Public()},
-		&message.Nonce{Data: i.ni})
+	x := &exchange{kind: i.kind(), task: initTask{}}
+	if i.ticket != nil {
+		x.retry = e.opt.Retransmit
+		x.retry.Tries = min(x.retry.Tries, resumeTries)
+		ps = slices.Concat(ps, i.resumePayloads(), nat, support{fragments: true}.notifies())
+	} else {
+		ps = slices.Concat(ps, s.initPayloads(), nat, s.offers().notifies(), s.initExtras())
+	}
 	m := message.Message{
-		Header:   message.Header{SPIi: sa.spiI, Exchange: message.IKESAInit, Flags: message.FlagInitiator},
-		Payloads: slices.Concat(ps, nat, s.offers().notifies(), s.initExtras()),
+		Header:   message.Header{SPIi: sa.spiI, Exchange: x.kind, Flags: message.FlagInitiator},
+		Payloads: ps,
 	}
 	if i.request, err = m.Marshal(); err != nil {
 		return err
 	}
 	i.rounds++
-	e.transmit(sa, &exchange{kind: message.IKESAInit, task: initTask{}, data: [][]byte{i.request}}, now)
+	x.data = [][]byte{i.request}
+	e.transmit(sa, x, now)
 	sa.sendID = 1
 	return nil
+}
+
+// initPayloads are those of IKE_SA_INIT beside cookie, NAT detection and what is
+// supported.
+func (s *session) initPayloads() []message.Payload {
+	i := s.init
+	return []message.Payload{
+		crypt.Offer(s.ike, nil),
+		&message.KE{Group: i.ke.Group(), Data: i.ke.Public()},
+		&message.Nonce{Data: i.ni},
+	}
+}
+
+// kind is the exchange that opens the IKE SA.
+func (i *initState) kind() message.ExchangeType {
+	if i.ticket != nil {
+		return message.IKESessionResume
+	}
+	return message.IKESAInit
 }
 
 // initTask stands for IKE_SA_INIT in the window: its answers are not protected
@@ -141,8 +177,8 @@ func (initTask) dropped(*Engine, *ikeSA, time.Time)                        {}
 func (e *Engine) initResponse(sa *ikeSA, d Datagram, h message.Header, now time.Time) {
 	s := sa.sess
 	i := s.init
-	if !h.IsResponse() || h.Exchange != message.IKESAInit || h.MessageID != 0 ||
-		h.SPIi != sa.spiI || d.Path.Remote != s.initPath().Remote || i == nil {
+	if !h.IsResponse() || i == nil || h.Exchange != i.kind() || h.MessageID != 0 ||
+		h.SPIi != sa.spiI || d.Path.Remote != s.initPath().Remote {
 		e.refuse(RefusedOutOfWindow)
 		return
 	}
@@ -161,7 +197,12 @@ func (e *Engine) initResponse(sa *ikeSA, d Datagram, h message.Header, now time.
 		return
 	}
 	for _, p := range m.Payloads {
-		if n, ok := p.(*message.Notify); ok && n.Kind.IsError() {
+		n, ok := p.(*message.Notify)
+		switch {
+		case ok && i.ticket != nil && (n.Kind.IsError() || n.Kind == message.TicketNACK):
+			e.startOver(s, true, now)
+			return
+		case ok && n.Kind.IsError():
 			e.initError(s, n.Kind, now)
 			return
 		}
@@ -208,7 +249,7 @@ func (e *Engine) initAgain(s *session, m *message.Message, now time.Time) bool {
 			return true
 		}
 		i.cookie = slices.Clone(c.Data)
-	} else if n := message.GetNotify(m.Payloads, message.InvalidKEPayload); n != nil {
+	} else if n := message.GetNotify(m.Payloads, message.InvalidKEPayload); n != nil && i.ticket == nil {
 		if !e.otherGroup(s, n) {
 			return true
 		}

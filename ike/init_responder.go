@@ -27,9 +27,10 @@ type halfState struct {
 	ni, nr           []byte
 	initMsg, respMsg []byte
 	additional
-	peer  peerSupport
-	mixed crypt.Keys  // with the PPK, where one may be in use
-	idr   *message.ID // as initiator: who has proven itself before EAP
+	peer   peerSupport
+	ticket *ticket     // of the session that is to be resumed
+	mixed  crypt.Keys  // with the PPK, where one may be in use
+	idr    *message.ID // as initiator: who has proven itself before EAP
 }
 
 // initPayloads are the payloads that both IKE_SA_INIT messages must have.
@@ -38,30 +39,58 @@ type initPayloads struct {
 	ke    *message.KE
 	nonce []byte
 
-	proven bool // the request returned a cookie
+	ticket []byte // of IKE_SESSION_RESUME, in place of sa and ke
+	proven bool   // the request returned a cookie
+}
+
+// readOpening reads a request that is to open an IKE SA.
+func readOpening(m *message.Message) (in initPayloads, err error) {
+	if m.Exchange != message.IKESessionResume {
+		return readInit(m)
+	}
+	if in.nonce, err = readNonce(m); err != nil {
+		return in, err
+	}
+	n := message.GetNotify(m.Payloads, message.TicketOpaque)
+	if n == nil || len(n.Data) == 0 {
+		return in, errors.New("it has no ticket")
+	}
+	in.ticket = n.Data
+	return in, nil
+}
+
+// readNonce is the one nonce of a message.
+func readNonce(m *message.Message) ([]byte, error) {
+	if c := message.Count(m.Payloads, message.PayloadNonce); c != 1 {
+		return nil, fmt.Errorf("it has %d nonces instead of one", c)
+	}
+	n, _ := message.Get[*message.Nonce](m.Payloads)
+	if len(n.Data) < 16 || len(n.Data) > 256 {
+		return nil, errors.New("its nonce is too short or too long")
+	}
+	return n.Data, nil
 }
 
 func readInit(m *message.Message) (initPayloads, error) {
 	var in initPayloads
-	for _, t := range []message.PayloadType{message.PayloadSA, message.PayloadKE, message.PayloadNonce} {
+	for _, t := range []message.PayloadType{message.PayloadSA, message.PayloadKE} {
 		if n := message.Count(m.Payloads, t); n != 1 {
 			return in, fmt.Errorf("it has %d payloads of type %v instead of one", n, t)
 		}
 	}
 	in.sa, _ = message.Get[*message.SA](m.Payloads)
 	in.ke, _ = message.Get[*message.KE](m.Payloads)
-	n, _ := message.Get[*message.Nonce](m.Payloads)
-	if in.nonce = n.Data; len(in.nonce) < 16 || len(in.nonce) > 256 {
-		return in, errors.New("its nonce is too short or too long")
-	}
-	return in, nil
+	var err error
+	in.nonce, err = readNonce(m)
+	return in, err
 }
 
 // MaxInit is how large an IKE_SA_INIT request may be. It is kept until IKE_AUTH,
 // and nobody knows yet whose it is.
 const MaxInit = 8 << 10
 
-// initRequest answers an IKE_SA_INIT request (RFC 7296, Section 1.2).
+// initRequest answers an IKE_SA_INIT request (RFC 7296, Section 1.2), or one of
+// IKE_SESSION_RESUME, which takes its place (RFC 5723, Section 4.3.2).
 func (e *Engine) initRequest(d Datagram, now time.Time) {
 	if len(d.Data) > MaxInit {
 		e.refuse(RefusedMalformed)
@@ -81,7 +110,7 @@ func (e *Engine) initRequest(d Datagram, now time.Time) {
 		e.refuseInit(d, err, now)
 		return
 	}
-	in, err := readInit(m)
+	in, err := readOpening(m)
 	if err != nil {
 		e.refuseInit(d, err, now)
 		return
@@ -96,9 +125,13 @@ func (e *Engine) initRequest(d Datagram, now time.Time) {
 	case e.crowded(from):
 		e.refuse(RefusedHalfOpen)
 	default:
-		if err := e.acceptInit(d, m, in, key, now); err != nil {
-			e.refuse(RefusedInit)
-			e.strangers.line(now, slog.LevelInfo, "ike: IKE_SA_INIT refused", "remote", d.Path.Remote.String(), "err", err)
+		accept, why := e.acceptInit, RefusedInit
+		if in.ticket != nil {
+			accept, why = e.acceptResume, RefusedTicket
+		}
+		if err := accept(d, m, in, key, now); err != nil {
+			e.refuse(why)
+			e.strangers.line(now, slog.LevelInfo, "ike: "+m.Exchange.String()+" refused", "remote", d.Path.Remote.String(), "err", err)
 		}
 	}
 }
@@ -179,7 +212,7 @@ func (e *Engine) acceptInit(d Datagram, m *message.Message, in initPayloads, key
 		return err
 	}
 	defer shared.Wipe()
-	return e.openHalf(d, m, halfInput{choice, knows, in.nonce, public, shared, key, in.proven}, now)
+	return e.openHalf(d, m, halfInput{choice, knows, in.nonce, public, shared, key, in.proven, nil}, now)
 }
 
 func invalidKE(g message.DHGroup) *message.Notify {
@@ -194,6 +227,25 @@ type halfInput struct {
 	shared  crypt.Secret
 	key     initKey
 	proven  bool
+	ticket  *ticket // in place of public and shared
+}
+
+// keys are those of the IKE SA.
+func (in *halfInput) keys(k crypt.KeyInput) (crypt.Keys, error) {
+	if in.ticket != nil {
+		return in.ticket.seed.Keys(k)
+	}
+	k.Shared = in.shared
+	return crypt.DeriveKeys(in.choice, k)
+}
+
+// half is the state that IKE_AUTH needs.
+func (in *halfInput) half(m *message.Message, nr, resp []byte) *halfState {
+	h := &halfState{ni: slices.Clone(in.ni), nr: nr, initMsg: m.Raw, respMsg: resp, peer: readSupport(m.Payloads), ticket: in.ticket}
+	if in.ticket == nil {
+		h.more = in.choice.More()
+	}
+	return h
 }
 
 // maxAmplify is how much larger than a request its answer may be, as long as the
@@ -218,13 +270,13 @@ func (e *Engine) openHalf(d Datagram, m *message.Message, in halfInput, now time
 		e.challenge(d, m.Header, in.ni, now)
 		return nil
 	}
-	keys, err := crypt.DeriveKeys(in.choice, crypt.KeyInput{Ni: in.ni, Nr: nr, SPIi: m.SPIi, SPIr: spi, Shared: in.shared})
+	keys, err := in.keys(crypt.KeyInput{Ni: in.ni, Nr: nr, SPIi: m.SPIi, SPIr: spi})
 	if err != nil {
 		return err
 	}
 	s := e.halfSession(d, m, now)
 	s.support = in.support
-	s.half = &halfState{ni: slices.Clone(in.ni), nr: nr, initMsg: m.Raw, respMsg: data, additional: additional{more: in.choice.More()}, peer: readSupport(m.Payloads)}
+	s.half = in.half(m, nr, data)
 	sa := e.newSA(s, false, spi, now)
 	s.cur = sa
 	sa.spiI, sa.state, sa.recvID = m.SPIi, saHalf, 1
@@ -240,19 +292,21 @@ func (e *Engine) openHalf(d Datagram, m *message.Message, in halfInput, now time
 	return nil
 }
 
-// halfResponse is the IKE_SA_INIT response.
+// halfResponse is the response to m.
 func (e *Engine) halfResponse(d Datagram, m *message.Message, in halfInput, spi message.SPI, nr []byte) ([]byte, error) {
 	nat, err := e.natNotifies(m.SPIi, spi, d.Path, false)
 	if err != nil {
 		return nil, err
 	}
+	ps := []message.Payload{&message.Nonce{Data: nr}}
+	extras := []message.Payload{}
+	if in.ticket == nil {
+		ps = append([]message.Payload{in.choice.Answer(nil), &message.KE{Group: in.choice.DH, Data: in.public}}, ps...)
+		extras = e.answerExtras(m.Payloads, d.Path.Local.Addr())
+	}
 	resp := message.Message{
-		Header: message.Header{SPIi: m.SPIi, SPIr: spi, Exchange: message.IKESAInit, Flags: message.FlagResponse},
-		Payloads: slices.Concat([]message.Payload{
-			in.choice.Answer(nil),
-			&message.KE{Group: in.choice.DH, Data: in.public},
-			&message.Nonce{Data: nr},
-		}, nat, in.support.notifies(), e.answerExtras(m.Payloads, d.Path.Local.Addr())),
+		Header:   message.Header{SPIi: m.SPIi, SPIr: spi, Exchange: m.Exchange, Flags: message.FlagResponse},
+		Payloads: slices.Concat(ps, nat, in.support.notifies(), extras),
 	}
 	return resp.Marshal()
 }

@@ -55,7 +55,7 @@ func (e *Engine) cutOff(layer sa.Layer, reason string, now time.Time) {
 		if s.initiator || s.via != layer {
 			continue
 		}
-		why := ending{reason: fmt.Sprintf("the layer that carried it is gone: %s", reason)}
+		why := ending{reason: fmt.Sprintf("the layer that carried it is gone: %s", reason), interrupted: true}
 		if s.state == sessionHalfOpen {
 			why = ending{silent: true}
 		}

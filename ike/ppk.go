@@ -61,6 +61,10 @@ func (c *candidate) agreePPK(own PPK) error {
 // without it too if there is a choice (RFC 8784, Section 3). The payloads of the
 // certificate are apart.
 func (c *credentials) provePPK(e *Engine, s *session, in crypt.AuthInput) (certs, proof []message.Payload, err error) {
+	if s.half.ticket != nil {
+		auth, err := s.proveResumed(in)
+		return nil, []message.Payload{auth}, err
+	}
 	keys := s.cur.keys
 	if s.support.ppk {
 		if keys, err = keys.WithPPK(c.ppk.Secret); err != nil {
@@ -142,6 +146,9 @@ func (a *AcceptConfig) findPPK(c *credentials, data []byte) bool {
 
 // settlePPK puts the PPK into the keys of an authenticated session if it is used.
 func (e *Engine) settlePPK(s *session, used bool) error {
+	if s.half.ticket != nil {
+		return nil // it is in the keys, or is not: see resumed
+	}
 	if s.support.ppk && used {
 		s.mixed = true
 		return s.cur.keys.Adopt(s.half.mixed)

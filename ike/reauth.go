@@ -71,7 +71,11 @@ func (e *Engine) reauthTime(s *session, now time.Time) time.Time {
 	if !s.initiator || s.peer.Again == nil {
 		return time.Time{}
 	}
-	at := e.rekeyTime(s, now, s.rekey.Reauth)
+	since := now
+	if s.resumption.used {
+		since = s.resumption.since
+	}
+	at := e.rekeyTime(s, since, s.rekey.Reauth)
 	if left := s.reauth.ends.Sub(now); !s.reauth.ends.IsZero() && left > time.Minute {
 		at = earliest(at, s.reauth.ends.Add(-min(left/10, certMargin)))
 	}

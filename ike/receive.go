@@ -21,7 +21,7 @@ func (e *Engine) Receive(d Datagram, now time.Time) {
 	case err != nil:
 		e.refuse(RefusedMalformed)
 		return
-	case h.Exchange == message.IKESAInit && !h.IsResponse():
+	case opens(h.Exchange) && !h.IsResponse():
 		if h.FromInitiator() && h.SPIr == 0 && h.MessageID == 0 {
 			e.initRequest(d, now)
 		} else {
@@ -42,7 +42,7 @@ func (e *Engine) Receive(d Datagram, now time.Time) {
 		e.refuse(RefusedLayer)
 		return // reflected, or through the wrong layer
 	}
-	if sa.state == saInit || sa.state == saHalf && sa.initiator && h.Exchange == message.IKESAInit {
+	if sa.state == saInit || sa.state == saHalf && sa.initiator && opens(h.Exchange) {
 		e.initResponse(sa, d, h, now)
 		e.arm(sa.sess)
 		return
@@ -66,14 +66,19 @@ func (e *Engine) Receive(d Datagram, now time.Time) {
 // anyone may.
 func IsInit(b []byte) bool {
 	h, ok := rawHeader(b)
-	return ok && h.Exchange == message.IKESAInit && h.SPIr == 0 && !h.IsResponse()
+	return ok && opens(h.Exchange) && h.SPIr == 0 && !h.IsResponse()
+}
+
+// opens reports whether an exchange of this kind makes an IKE SA, in the clear.
+func opens(kind message.ExchangeType) bool {
+	return kind == message.IKESAInit || kind == message.IKESessionResume
 }
 
 // receiveResponse hands the response to the request under way to its task. A
 // response to anything else is dropped without a word (RFC 7296, Section 2.1).
 func (e *Engine) receiveResponse(sa *ikeSA, d Datagram, h message.Header, now time.Time) {
 	x := sa.out
-	if x == nil || x.id != h.MessageID || x.kind != h.Exchange || x.kind == message.IKESAInit {
+	if x == nil || x.id != h.MessageID || x.kind != h.Exchange || opens(x.kind) {
 		e.refuse(RefusedOutOfWindow)
 		return
 	}

@@ -21,6 +21,7 @@ const (
 	RefusedCookie                      // IKE_SA_INIT: was asked for a cookie
 	RefusedHalfOpen                    // IKE_SA_INIT: too many half-open IKE SAs, in all or from one source
 	RefusedInit                        // IKE_SA_INIT: no proposal chosen, another group, or a bad key exchange
+	RefusedTicket                      // IKE_SESSION_RESUME: its ticket is not known, or not good any more
 	RefusedOutOfWindow                 // a message id or exchange that is not due
 	RefusedUnauthentic                 // its integrity check fails
 	RefusedNotProven                   // IKE_AUTH: the peer is not who it says
@@ -30,7 +31,7 @@ const (
 // String is the reason's word.
 func (r Refused) String() string {
 	return [...]string{"malformed", "version", "spi", "layer", "not-accepting", "source-rate", "cookie", "half-open",
-		"init", "window", "unauthentic", "not-proven"}[r]
+		"init", "ticket", "window", "unauthentic", "not-proven"}[r]
 }
 
 // Refusals counts the messages that were not taken, by reason.

@@ -215,6 +215,10 @@ func (e *Engine) adopt(s *session, old, fresh *ikeSA, now time.Time) {
 	queue := slices.DeleteFunc(old.queue, func(t task) bool { _, again := t.(*rekeyIKE); return again })
 	fresh.queue, old.queue = append(fresh.queue, queue...), nil
 	e.breakPromises(old, func(*promise) bool { return true })
+	e.dropTicket(s)
+	if s.resumption.offers {
+		s.postponed = append(s.postponed, postponed{askTicket{}, now}) // after the answer that tells of fresh
+	}
 	e.emit(SessionRekeyed{ID: s.id, SPIi: uint64(fresh.spiI), SPIr: uint64(fresh.spiR)})
 	e.run(fresh, now)
 }
@@ -277,7 +281,8 @@ func (e *Engine) answerRekeyIKE(sa *ikeSA, want *message.SA, ni []byte, ps []mes
 	}
 	e.breakPromises(sa, func(p *promise) bool { return p.rekey != nil }) // the peer starts anew
 	a := &ikeAnswer{choice: choice, spiI: spiI, ni: slices.Clone(ni)}
-	return a.build(e, sa, in.ke, now)
+	resp, no := a.build(e, sa, in.ke, now)
+	return append(resp, s.laterTicket(ps)...), no
 }
 
 // An ikeAnswer is an IKE SA that the peer asks for, to replace the one in use.

@@ -133,6 +133,8 @@ func (e *Engine) timedOut(sa *ikeSA, now time.Time) {
 	}
 	reason := noAnswer(s.path, x.tries, now.Sub(x.started))
 	switch {
+	case s.state == sessionConnecting && sa.state == saInit && s.init.ticket != nil:
+		e.startOver(s, false, now)
 	case s.state == sessionClosing:
 		e.lastWord(s)
 		e.end(s, ending{reason: s.closing.reason}, now)
@@ -142,7 +144,7 @@ func (e *Engine) timedOut(sa *ikeSA, now time.Time) {
 		}
 		e.fail(s, &Error{Peer: s.name, Stage: s.stage(), Reason: reason}, now)
 	default:
-		e.end(s, ending{reason: fmt.Sprintf("%v: %s", x.kind, reason)}, now)
+		e.end(s, ending{reason: fmt.Sprintf("%v: %s", x.kind, reason), interrupted: true}, now)
 	}
 }
 

@@ -59,8 +59,9 @@ type session struct {
 	eapPeer   *eap.Peer   // as initiator, while EAP is under way
 	eapServer *eapServing // as responder, the same
 
-	mob    mobility
-	reauth reauth
+	mob        mobility
+	reauth     reauth
+	resumption resumption
 
 	others    []*candidate // as initiator, until IKE_AUTH ends
 	cur       *ikeSA
@@ -85,6 +86,8 @@ type ending struct {
 	byPeer bool
 	err    *Error // the session never came up
 	silent bool   // no event
+
+	interrupted bool // nobody has deleted it: it may be resumed
 }
 
 func (r Rekey) jitter() float64 {
@@ -280,6 +283,7 @@ func (e *Engine) end(s *session, why ending, now time.Time) {
 		e.removeChild(s, c, removal{down: c.sending, byPeer: why.byPeer, reason: why.text(), silent: why.silent}, now)
 	}
 	s.dropWait()
+	e.settleTickets(s, why, now)
 	e.settleCandidates(s, now)
 	for _, sa := range slices.Clone(s.sas) {
 		e.closeSA(sa, now)
@@ -339,8 +343,12 @@ func (e *Engine) up(s *session, now time.Time) {
 	e.settleCandidates(s, now)
 	e.setHalfOpen(s.cur, false)
 	s.cur.state = saUp
-	e.age(s.cur, now)
-	if s.mixed {
+	if s.resumption.used {
+		e.age(s.cur, s.cur.exchanged)
+	} else {
+		e.age(s.cur, now)
+	}
+	if s.mixed && !s.resumption.used {
 		e.leaveFirst(s, now)
 	}
 	s.reauth.at = e.reauthTime(s, now)
@@ -348,7 +356,7 @@ func (e *Engine) up(s *session, now time.Time) {
 		s.auth.wipe()
 	}
 	s.closeEAP()
-	e.emit(SessionUp{ID: s.id, Name: s.name, Initiator: s.initiator, Remote: s.remoteID, Path: s.path, Certificate: s.proofs.cert})
+	e.emit(SessionUp{ID: s.id, Name: s.name, Initiator: s.initiator, Remote: s.remoteID, Path: s.path, Resumed: s.resumption.used, Certificate: s.proofs.cert})
 }
 
 func (e *Engine) session(id SessionID) (*session, error) {
@@ -365,6 +373,7 @@ func (s *session) info() SessionInfo {
 		Local: s.localID, Remote: s.remoteID, Path: s.path, NATT: s.natt, Encap: s.encap,
 		SPIi: uint64(s.cur.spiI), SPIr: uint64(s.cur.spiR),
 		Lease4: s.lease4, Lease6: s.lease6, Established: s.established, Rekeys: s.rekeys, Reauths: s.reauth.count, MOBIKE: s.mob.on, PPK: s.mixed,
+		Resumed: s.resumption.used,
 	}
 	if s.state == sessionUp || s.state == sessionClosing {
 		i.OwnProof, i.PeerProof, i.Certificate = s.proofs.own, s.proofs.peers, s.proofs.cert

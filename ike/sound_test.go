@@ -155,6 +155,7 @@ func (n *end) soundTimers() {
 	for _, sa := range e.sas {
 		want += btoi(sa.state == saClosed)
 	}
+	want += btoi(len(e.tickets.issued)+len(e.tickets.kept) > 0) // that looks for those that have ended
 	if len(e.timers) != want {
 		n.t.Errorf("%s: %d timers, want %d", n.name, len(e.timers), want)
 	}

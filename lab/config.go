@@ -106,16 +106,17 @@ type TunnelRule struct{ Match, Via string }
 
 // Accept is what a gateway or receiver answers.
 type Accept struct {
-	Name     string
-	Identity string // the name of one of Identities; empty means the node's
-	IDs      []string
-	Pool     []string
-	Local    []string
-	Modes    []string
-	MOBIKE   string   // true, false, or empty
-	Profile  *Profile // its own; nil means the node's
-	PPK      *PPK     // that peers may come with
-	User     *EAP     // who may come in, by EAP-MSCHAPv2
+	Name       string
+	Identity   string // the name of one of Identities; empty means the node's
+	IDs        []string
+	Pool       []string
+	Local      []string
+	Modes      []string
+	MOBIKE     string   // true, false, or empty
+	Resumption string   // the same
+	Profile    *Profile // its own; nil means the node's
+	PPK        *PPK     // that peers may come with
+	User       *EAP     // who may come in, by EAP-MSCHAPv2
 }
 
 // A Profile is one set of algorithms and lifetimes.
@@ -318,7 +319,7 @@ func (c Config) accept(w *writer) {
 			users = a.Name + ".users"
 		}
 		w.line("  - %s", fields("name", a.Name, "identity", orDefault(a.Identity, "self"), "ids", flow(a.IDs), "pool", flow(a.Pool),
-			"local", flow(a.Local), "modes", flow(a.Modes), "mobike", a.MOBIKE, "profile", c.profile("accept-"+a.Name, a.Profile),
+			"local", flow(a.Local), "modes", flow(a.Modes), "mobike", a.MOBIKE, "resumption", a.Resumption, "profile", c.profile("accept-"+a.Name, a.Profile),
 			"ppk_file", ppks, "ppk_required", required, "users_file", users))
 	}
 }

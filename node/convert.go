@@ -32,8 +32,9 @@ func (n *Node) peerConfig(node *nest.Node, p *config.Peer, local netip.Addr) (ik
 		Cert: p.Identity.Cert, Trust: n.stores[p.Identity], PSK: []byte(p.PSK), PPK: ppkOf(p.PPK),
 		IKE: p.Profile.IKE, ESP: p.Profile.ESP,
 		Mode: node.Mode(), LocalTS: node.LocalTS, RemoteTS: node.RemoteTS,
-		MOBIKE: p.MOBIKE && node.Via() == sa.Network, // inside a layer the address is its lease
-		Encap:  ike.Encap(p.Encap), Childless: ike.Childless(p.Childless), Rekey: rekeyOf(p.Profile.Rekey),
+		Resumption: p.Resumption,
+		MOBIKE:     p.MOBIKE && node.Via() == sa.Network, // inside a layer the address is its lease
+		Encap:      ike.Encap(p.Encap), Childless: ike.Childless(p.Childless), Rekey: rekeyOf(p.Profile.Rekey),
 		Liveness: p.Liveness, Window: p.ReplayWindow, Again: n.again(node),
 	}
 	if eap := p.Identity.EAP; eap != nil {
@@ -116,7 +117,7 @@ func (s *setup) acceptConfig(n *Node, a *config.Accept) (ike.AcceptConfig, error
 			s, ok := a.Secret(remote.String())
 			return []byte(s), ok
 		},
-		Local: a.Local, Modes: modesOf(a), MOBIKE: a.MOBIKE,
+		Local: a.Local, Modes: modesOf(a), MOBIKE: a.MOBIKE, Resumption: a.Resumption,
 		IKE: a.Profile.IKE, ESP: a.Profile.ESP, Rekey: rekeyOf(a.Profile.Rekey),
 		Liveness: a.Liveness, Window: a.ReplayWindow, NextLayer: n.nextLayer,
 	}, nil

@@ -62,7 +62,7 @@ func (n *Node) sessionUp(e ike.SessionUp, now time.Time) {
 	if n.sessions[e.ID] == nil {
 		n.sessions[e.ID] = &session{id: e.ID, via: e.Path.Via}
 	}
-	n.log.Info("session up", "peer", e.Name, "id", e.Remote.String(), "remote", e.Path.Remote.String())
+	n.log.Info("session up", "peer", e.Name, "id", e.Remote.String(), "remote", e.Path.Remote.String(), "resumed", e.Resumed)
 	if e.Certificate != nil {
 		n.warnOfCert(n.peerCert(peerOf{e.Name, e.Remote, e.Initiator}, e.Certificate, now), now)
 	}

@@ -33,7 +33,7 @@ func describeIKE(s ike.SessionInfo, now time.Time) control.IKE {
 		LocalID: s.Local.String(), RemoteID: s.Remote.String(),
 		LocalProof: s.OwnProof, RemoteProof: s.PeerProof,
 		SPIInitiator: hex64(s.SPIi), SPIResponder: hex64(s.SPIr),
-		Proposal: s.Suite, NAT: s.NATT, MOBIKE: s.MOBIKE, PPK: s.PPK, Fragments: s.Fragments,
+		Proposal: s.Suite, NAT: s.NATT, MOBIKE: s.MOBIKE, PPK: s.PPK, Resumed: s.Resumed, Fragments: s.Fragments,
 		Rekeys: uint64(s.Rekeys), Reauths: uint64(s.Reauths),
 		RekeySeconds: until(s.RekeyAt, now), ReauthSeconds: until(s.ReauthAt, now),
 		Children: len(s.Children), ChildSAs: []control.ChildSA{},
