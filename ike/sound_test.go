@@ -155,7 +155,11 @@ func (n *end) soundTimers() {
 	for _, sa := range e.sas {
 		want += btoi(sa.state == saClosed)
 	}
-	want += btoi(len(e.tickets.issued)+len(e.tickets.kept) > 0) // that looks for those that have ended
+	k := &e.tickets
+	sweeps := k.sweeper.fire != nil && k.sweeper.index >= 0
+	if want += btoi(sweeps); len(k.issued)+len(k.kept) > 0 && !sweeps {
+		n.t.Errorf("%s: nothing forgets %d tickets", n.name, len(k.issued)+len(k.kept))
+	}
 	if len(e.timers) != want {
 		n.t.Errorf("%s: %d timers, want %d", n.name, len(e.timers), want)
 	}

@@ -16,7 +16,7 @@ import (
 func TestDescribeIKE(t *testing.T) {
 	now := time.Unix(10000, 0)
 	s := ike.SessionInfo{
-		Name: "sg1", Initiator: true, State: "up", Suite: "aes256gcm16-prfsha384-x25519", NATT: true, MOBIKE: true, PPK: true,
+		Name: "sg1", Initiator: true, State: "up", Suite: "aes256gcm16-prfsha384-x25519", NATT: true, MOBIKE: true, PPK: true, Resumed: true,
 		Fragments: true, Established: now.Add(-time.Minute), Rekeys: 2, Reauths: 3, RekeyAt: now.Add(time.Hour), ReauthAt: now.Add(2 * time.Hour),
 		OwnProof: "pre-shared key", PeerProof: "certificate, Ed25519", Certificate: &x509.Certificate{RawSubject: []byte{0x30, 0}},
 		Children: []ike.ChildInfo{{SPIIn: 0x1001, SPIOut: 0x2002, Mode: esp.Transport, State: "lingering", Rekeys: 4}},
