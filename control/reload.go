@@ -19,6 +19,9 @@ type Reloaded struct {
 // String is all but the warnings in one line.
 func (r Reloaded) String() string {
 	text := fmt.Sprintf("%d chains kept", len(r.Kept))
+	if len(r.Kept) == 1 {
+		text = "1 chain kept"
+	}
 	for _, part := range []struct {
 		what  string
 		names []string

@@ -82,7 +82,7 @@ func TestReload(t *testing.T) {
 	f := newFake()
 	_, c := serve(t, f)
 	r, err := c.Reload(t.Context())
-	if err != nil || r.Again == nil || r.String() != "1 chains kept; gone: rest, web#2; sessions ended: carol.example" {
+	if err != nil || r.Again == nil || r.String() != "1 chain kept; gone: rest, web#2; sessions ended: carol.example" {
 		t.Errorf("Reload = %+v, %v", r, err)
 	}
 	f.fail = errors.New("a.yaml:1:1: what is that")

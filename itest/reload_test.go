@@ -32,7 +32,7 @@ func TestReload(t *testing.T) {
 			done <- err
 		}()
 		w.edit(alice, "  transport:\n", "  transport:\n    - {name: more, match: {dst: 198.18.0.0/15}, action: discard}\n")
-		if out := w.command(alice, "reload"); out != "1 chains kept\n" {
+		if out := w.command(alice, "reload"); out != "1 chain kept\n" {
 			t.Errorf("reload says %s", out)
 		}
 		must(t, <-done)

@@ -155,27 +155,5 @@ func (n *Node) shutdown(now time.Time) {
 	n.part(now)
 }
 
-// part says goodbye to the peers that opened sessions, in a shutdown, innermost
-// first: to those now whose sessions carry no others any more.
-func (n *Node) part(now time.Time) {
-	if !n.parting {
-		return
-	}
-	carrying := make(map[sa.Layer]bool)
-	for _, s := range n.sessions {
-		carrying[s.via] = true
-	}
-	busy := make(map[ike.SessionID]bool)
-	for _, c := range n.children {
-		busy[c.session] = busy[c.session] || carrying[c.Layer]
-	}
-	for _, s := range n.sessions {
-		if !s.initiator && !s.leaving && !busy[s.id] {
-			s.leaving = true
-			n.try("delete session", n.ike.Delete(s.id, now))
-		}
-	}
-}
-
 // idle reports whether nothing is left to take down.
 func (n *Node) idle() bool { return n.nest.Empty() && len(n.sessions) == 0 }

@@ -73,8 +73,9 @@ type Node struct {
 	children  map[esp.SPI]*child
 	routed    map[sa.Layer]*child // accepted, with the selectors that the kernel routes
 	lastLayer sa.Layer
-	hurry     bool // a pair of SAs with limits is new
-	parting   bool // shutting down
+	hurry     bool                   // a pair of SAs with limits is new
+	parting   bool                   // shutting down
+	dismissed map[ike.SessionID]bool // see part
 	waiters   []*waiter
 	roams     roaming
 	noted     []string                          // see watchOffloads
@@ -111,6 +112,7 @@ func New(cfg *config.Config, opt Options) (*Node, error) {
 		stores:   make(map[*config.Identity]*trust.Store),
 		fetches:  make(map[crlSource][]*crlWaiter),
 
+		dismissed: make(map[ike.SessionID]bool),
 		certMarks: make(map[certKey]certMark),
 	}, nil
 }

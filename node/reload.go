@@ -106,6 +106,7 @@ func (n *Node) changedPeers(old *config.Config, now time.Time) map[string]bool {
 // endChanged ends the sessions that peers have opened and would not be let in
 // with now, or not in the same way, and names their peers.
 func (n *Node) endChanged(old *config.Config, now time.Time) (ended []string) {
+	var ids []ike.SessionID
 	for _, info := range n.ike.Sessions() {
 		s := n.sessions[info.ID]
 		if info.Initiator || s == nil || s.leaving {
@@ -113,11 +114,10 @@ func (n *Node) endChanged(old *config.Config, now time.Time) (ended []string) {
 		}
 		if err := n.stillAccepted(info, old, now); err != nil {
 			n.log.Info("session ends", "peer", info.Remote.String(), "entry", info.Name, "reason", err)
-			ended = append(ended, info.Remote.String())
-			s.leaving = true
-			n.try("delete session", n.ike.Delete(info.ID, now))
+			ended, ids = append(ended, info.Remote.String()), append(ids, info.ID)
 		}
 	}
+	n.dismiss(ids, now)
 	return ended
 }
 

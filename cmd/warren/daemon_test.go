@@ -246,7 +246,7 @@ func TestShow(t *testing.T) {
 func TestReload(t *testing.T) {
 	d := &fakeDaemon{EventLog: control.NewEventLog(0)}
 	run := daemon(t, d)
-	if code, out, errText := run("reload"); code != exitGood || out != "a.yaml:3:1: warning: doubtful\n1 chains kept; built again: rest\n" {
+	if code, out, errText := run("reload"); code != exitGood || out != "a.yaml:3:1: warning: doubtful\n1 chain kept; built again: rest\n" {
 		t.Errorf("reload exits with %d, %q and prints %q", code, errText, out)
 	}
 	if code, out, _ := run("reload", "-o", "json"); code != exitGood || !strings.Contains(out, `"again": [`) {
