@@ -27,7 +27,8 @@ type Config struct {
 	Accept     []Accept
 	Forwarding bool
 	Mode       Mode
-	KeyExport  bool // allow_key_export
+	Log        string // least level of its log lines; empty is info
+	KeyExport  bool   // allow_key_export
 
 	Profile    *Profile // for every peer and accept entry without its own
 	Liveness   time.Duration

@@ -57,7 +57,8 @@ func (n *Node) StartWarren(ctx context.Context, c Config) (*Warren, error) {
 		return nil, err
 	}
 	w := &Warren{Node: n, File: file, Socket: c.socket(), client: control.NewClient(n.Outside(c.socket()))}
-	w.Process, err = n.Start(Spec{Name: "warren-" + c.Name, Args: []string{n.lab.warren, "run", "-c", file}, Ready: func() error {
+	args := []string{n.lab.warren, "run", "-c", file, "--log", orDefault(c.Log, "info")}
+	w.Process, err = n.Start(Spec{Name: "warren-" + c.Name, Args: args, Ready: func() error {
 		ctx, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()
 		_, err := w.client.Version(ctx)
