@@ -13,12 +13,13 @@ import (
 
 // Certificates implements control.Backend.
 func (b *backend) Certificates() []control.Certificate {
-	return ask(b.n, func() []control.Certificate { return b.n.certificates(time.Now()) })
+	return ask(b.n, func() []control.Certificate { return b.n.certificates(time.Now(), false) })
 }
 
 // certificates lists what the configuration names, what was fetched, and what
-// peers have shown.
-func (n *Node) certificates(now time.Time) []control.Certificate {
+// peers have shown; of that, which may be thousands, with ending only what is
+// about to end.
+func (n *Node) certificates(now time.Time, ending bool) []control.Certificate {
 	out := []control.Certificate{}
 	for _, id := range n.cfg.Identities {
 		for _, f := range id.Files {
@@ -30,7 +31,8 @@ func (n *Node) certificates(now time.Time) []control.Certificate {
 	}
 	depth := n.depths()
 	for _, s := range n.ike.Sessions() {
-		if own := n.sessions[s.ID]; own != nil && s.Certificate != nil {
+		own := n.sessions[s.ID]
+		if own != nil && s.Certificate != nil && (!ending || trust.TermOf(s.Certificate).Level(now) > 0) {
 			c := n.peerCert(peerOf{s.Name, s.Remote, s.Initiator}, s.Certificate, now)
 			c.Layer = depth[own.via] + 1
 			out = append(out, c)
@@ -138,7 +140,7 @@ func warned(c control.Certificate, term trust.Term, now time.Time) control.Certi
 // certWarnings are the warnings for the status.
 func (n *Node) certWarnings(now time.Time) []string {
 	out := []string{}
-	for _, c := range n.certificates(now) {
+	for _, c := range n.certificates(now, true) {
 		if c.Warning != "" {
 			out = append(out, c.Warning)
 		}

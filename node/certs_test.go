@@ -70,7 +70,7 @@ peers: {sg1: {address: 192.0.2.1, id: sg1.example}}
 func TestCertificatesAreListed(t *testing.T) {
 	n, _ := certNode(t, new(bytes.Buffer))
 	var got []string
-	for _, c := range n.certificates(certStart.Add(36 * time.Hour)) {
+	for _, c := range n.certificates(certStart.Add(36*time.Hour), false) {
 		got = append(got, strings.Join([]string{c.Kind, c.Identity, c.Subject, c.Issuer, strings.Join(c.SANs, " "), fmt.Sprint(c.DaysLeft), filepath.Base(c.File)}, "|"))
 		if c.Serial == "" || c.SecondsLeft != c.NotAfter.Sub(certStart).Seconds()-36*3600 || (c.Key == "") != (c.Kind == "crl") || !c.NotBefore.Equal(certStart) {
 			t.Errorf("%+v", c)

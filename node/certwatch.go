@@ -26,7 +26,7 @@ type certMark struct {
 
 // knowCerts takes note of what loading the configuration has warned of.
 func (n *Node) knowCerts(now time.Time) {
-	for _, c := range n.certificates(now) {
+	for _, c := range n.certificates(now, true) {
 		n.markCert(c, now)
 	}
 	n.certsAt = now.Add(certsEvery)
@@ -39,7 +39,7 @@ func (n *Node) watchCerts(now time.Time) {
 	}
 	n.certsAt = now.Add(certsEvery)
 	seen := make(map[certKey]bool)
-	for _, c := range n.certificates(now) {
+	for _, c := range n.certificates(now, true) {
 		seen[keyOf(c)] = true
 		n.warnOfCert(c, now)
 	}

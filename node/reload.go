@@ -91,8 +91,8 @@ func (n *Node) changedPeers(old *config.Config, now time.Time) map[string]bool {
 		changed[p.Name] = !samePeer(p, n.cfg.Peer(p.Name))
 	}
 	for _, s := range n.ike.Sessions() {
-		p := n.cfg.Peer(s.Name)
-		if !s.Initiator || p == nil || changed[p.Name] {
+		was, p := old.Peer(s.Name), n.cfg.Peer(s.Name)
+		if !s.Initiator || was == nil || p == nil || changed[p.Name] || sameTrust(was.Identity, p.Identity) {
 			continue
 		}
 		if err := n.ike.Recheck(s.ID, n.stores[p.Identity], now); err != nil {
@@ -144,6 +144,8 @@ func (n *Node) stillAccepted(s ike.SessionInfo, old *config.Config, now time.Tim
 		return errors.New("its secret has changed")
 	case s.PPK && !reflect.DeepEqual(was.PPKs, is.PPKs): // which one it uses is not kept
 		return errors.New("post-quantum pre-shared keys have changed")
+	case sameTrust(was.Identity, is.Identity):
+		return nil
 	}
 	return n.ike.Recheck(s.ID, n.stores[is.Identity], now)
 }

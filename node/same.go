@@ -1,7 +1,10 @@
 package node
 
 import (
+	"bytes"
+	"crypto/x509"
 	"reflect"
+	"slices"
 	"strings"
 
 	"warren/config"
@@ -42,6 +45,17 @@ func samePeer(old, next *config.Peer) bool {
 
 func sameIdentity(a, b *config.Identity) bool {
 	return a.ID == b.ID && a.HasCert() == b.HasCert() && a.HasCA() == b.HasCA() && reflect.DeepEqual(a.EAP, b.EAP)
+}
+
+// sameTrust reports whether both believe the same of every certificate.
+func sameTrust(a, b *config.Identity) bool {
+	if a.Trust == nil || b.Trust == nil {
+		return a.Trust == b.Trust
+	}
+	cert := func(x, y *x509.Certificate) bool { return x.Equal(y) }
+	list := func(x, y *x509.RevocationList) bool { return bytes.Equal(x.Raw, y.Raw) }
+	return a.Trust.Revocation == b.Trust.Revocation && slices.EqualFunc(a.Trust.Anchors, b.Trust.Anchors, cert) &&
+		slices.EqualFunc(a.Trust.CRLs, b.Trust.CRLs, list)
 }
 
 func sameProfile(a, b *config.Profile) bool {

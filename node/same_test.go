@@ -1,12 +1,14 @@
 package node
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"warren/config"
+	"warren/ike/trust"
 )
 
 const sameBase = `node: {name: alice}
@@ -95,5 +97,38 @@ func TestWhatIsTheSame(t *testing.T) {
 	}
 	if !sameAccept(old.Entry("road"), loadSame(t, sameBase, "bob.example: other secret of thirty-two octets\n").Entry("road")) {
 		t.Error("the secrets of peers are the entry's")
+	}
+}
+
+// TestSameTrust: authorities, lists and what is made of them count, and nothing
+// else of an identity.
+func TestSameTrust(t *testing.T) {
+	a, _ := certNode(t, new(bytes.Buffer))
+	b, _ := certNode(t, new(bytes.Buffer)) // with an authority of its own
+	id := a.cfg.Identities[0]
+	with := func(change func(o *trust.Options)) *config.Identity {
+		o := *id.Trust
+		change(&o)
+		return &config.Identity{Trust: &o}
+	}
+	for name, tt := range map[string]struct {
+		other *config.Identity
+		want  bool
+	}{
+		"itself":            {id, true},
+		"another key":       {with(func(*trust.Options) {}), true},
+		"another authority": {b.cfg.Identities[0], false},
+		"one more":          {with(func(o *trust.Options) { o.Anchors = append(o.Anchors[:1:1], b.cfg.Identities[0].Trust.Anchors...) }), false},
+		"another list":      {with(func(o *trust.Options) { o.CRLs = b.cfg.Identities[0].Trust.CRLs }), false},
+		"no list":           {with(func(o *trust.Options) { o.CRLs = nil }), false},
+		"strict":            {with(func(o *trust.Options) { o.Revocation = trust.Strict }), false},
+		"none":              {&config.Identity{}, false},
+	} {
+		if got := sameTrust(id, tt.other); got != tt.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	if !sameTrust(&config.Identity{}, &config.Identity{}) {
+		t.Error("two that trust nobody are not the same")
 	}
 }
