@@ -62,8 +62,8 @@ func (n *Node) reload(cfg *config.Config, now time.Time) (control.Reloaded, erro
 	if err != nil {
 		return control.Reloaded{}, err
 	}
-	// The kernel first: what is to be protected from now on gets to the TUN, and
-	// what has no chain there yet is held.
+	// The kernel first: what is to be protected from now on goes to the TUN, where
+	// it is refused until the tree knows of it, and held until its chain is up.
 	if err := n.host.SetPolicy(policyRules(cfg.Transport)); err != nil {
 		return control.Reloaded{}, err
 	}
@@ -95,8 +95,12 @@ func (n *Node) changedPeers(old *config.Config, now time.Time) map[string]bool {
 		if !s.Initiator || was == nil || p == nil || changed[p.Name] || sameTrust(was.Identity, p.Identity) {
 			continue
 		}
-		if err := n.ike.Recheck(s.ID, n.stores[p.Identity], now); err != nil {
-			n.log.Warn("peer is not believed any more", "peer", p.Name, "id", s.Remote.String(), "err", err)
+		err := n.ike.Recheck(s.ID, n.stores[p.Identity], now)
+		if err == nil && s.State == "connecting" {
+			err = errors.New("it is about to be judged by what was trusted before")
+		}
+		if err != nil {
+			n.log.Warn("peer is to prove itself anew", "peer", p.Name, "id", s.Remote.String(), "err", err)
 			changed[p.Name] = true
 		}
 	}
