@@ -117,7 +117,7 @@ func (s *setup) acceptConfig(n *Node, a *config.Accept) (ike.AcceptConfig, error
 			s, ok := a.Secret(remote.String())
 			return []byte(s), ok
 		},
-		Local: a.Local, Modes: modesOf(a), MOBIKE: a.MOBIKE, Resumption: a.Resumption,
+		Local: a.Local, Remote: a.Remote, Modes: modesOf(a), MOBIKE: a.MOBIKE, Resumption: a.Resumption,
 		IKE: a.Profile.IKE, ESP: a.Profile.ESP, Rekey: rekeyOf(a.Profile.Rekey),
 		Liveness: a.Liveness, Window: a.ReplayWindow, NextLayer: n.nextLayer,
 	}, nil
