@@ -2,8 +2,11 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
+	"time"
 )
 
 // linkPrefix starts the name of every lab interface. They are named after the
@@ -29,7 +32,24 @@ func (l *Lab) Link(ctx context.Context, a, b End) error {
 	if err := a.configure(ctx, Device(b.Node)); err != nil {
 		return err
 	}
-	return b.configure(ctx, Device(a.Node))
+	if err := b.configure(ctx, Device(a.Node)); err != nil {
+		return err
+	}
+	return Poll(linkWait, func() error { return errors.Join(a.carries(ctx, b.Node), b.carries(ctx, a.Node)) })
+}
+
+// linkWait is for the kernel to notice that both ends of a link are up, which it
+// does in its own time.
+const linkWait = 5 * time.Second
+
+// carries reports whether the interface towards peer is in operation, with its
+// routes in place.
+func (e End) carries(ctx context.Context, peer *Node) error {
+	out, err := e.Node.Run(ctx, "ip", "-o", "link", "show", "dev", Device(peer))
+	if err == nil && !strings.Contains(out, " state UP ") {
+		err = fmt.Errorf("lab: %s: link to %s is not up: %s", e.Node.Name, peer.Name, out)
+	}
+	return err
 }
 
 func (e End) configure(ctx context.Context, dev string) error {
