@@ -68,6 +68,7 @@ type Host struct {
 	nl       *netlink.Handle
 	rules    *ruleSocket
 	nft      func() (*nftables.Conn, error)
+	conn     *nftables.Conn // nil until it is needed
 	journal  *journal
 	families []int
 	based    bool // the rules around the rule sets are there
@@ -131,6 +132,7 @@ func (h *Host) connect() (err error) {
 }
 
 func (h *Host) disconnect() {
+	h.hangUp()
 	if h.rules != nil {
 		h.rules.close()
 	}

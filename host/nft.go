@@ -40,9 +40,32 @@ func (h *Host) table() (*table, error) {
 	return &table{c, t}, nil
 }
 
-// connectNFT opens nothing yet: a Conn opens a socket for every transaction.
+// connectNFT opens the socket for all transactions: to close one, the kernel waits
+// until no processor can see any more what the last of them removed.
 func (h *Host) connectNFT() (*nftables.Conn, error) {
-	return nftables.New(nftables.WithNetNSFd(int(h.ns.f.Fd())))
+	if h.conn != nil {
+		return h.conn, nil
+	}
+	c, err := nftables.New(nftables.WithNetNSFd(int(h.ns.f.Fd())), nftables.AsLasting())
+	h.conn = c
+	return c, err
+}
+
+// commit ends a transaction. Where it fails, answers may be left in the socket: the
+// next one gets another.
+func (h *Host) commit(c *nftables.Conn) error {
+	err := c.Flush()
+	if err != nil {
+		h.hangUp()
+	}
+	return err
+}
+
+func (h *Host) hangUp() {
+	if h.conn != nil {
+		_ = h.conn.CloseLasting()
+		h.conn = nil
+	}
 }
 
 // chain adds an empty chain, or empties the one that is there.
@@ -75,7 +98,7 @@ func (h *Host) withTable(fill func(*table)) error {
 	t, err := h.table()
 	if err == nil {
 		fill(t)
-		err = t.Flush()
+		err = h.commit(t.Conn)
 	}
 	if err != nil {
 		return fmt.Errorf("host: nftables table %s: %w", h.opt.tableName(), err)
@@ -90,7 +113,7 @@ func (h *Host) dropTable(name string) error {
 	if err == nil {
 		t := c.AddTable(&nftables.Table{Family: nftables.TableFamilyINet, Name: name})
 		c.DelTable(t) // in one transaction, so that it is there to be removed
-		err = c.Flush()
+		err = h.commit(c)
 	}
 	if err != nil && !nftMissing(err) {
 		return fmt.Errorf("host: remove nftables table %s: %w", name, err)
@@ -105,6 +128,7 @@ func (h *Host) nftLines() ([]string, error) {
 	if err != nil {
 		return nil, nil
 	}
+	defer h.hangUp()
 	tables, err := c.ListTables()
 	if err != nil {
 		return nil, nil
