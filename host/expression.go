@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
 )
@@ -31,6 +32,14 @@ func ifname(key expr.MetaKey, name string) []expr.Any {
 
 // linkMulticast is what routers never forward (RFC 5771, Section 4).
 func linkMulticast() netip.Prefix { return netip.PrefixFrom(netip.AddrFrom4([4]byte{224}), 24) }
+
+// inSet matches IPv4 packets whose destination is in the set.
+func inSet(s *nftables.Set) []expr.Any {
+	return []expr.Any{
+		&expr.Payload{Base: expr.PayloadBaseNetworkHeader, Offset: 16, Len: 4, DestRegister: 1},
+		&expr.Lookup{SourceRegister: 1, SetName: s.Name, SetID: s.ID},
+	}
+}
 
 func srcPrefix(p netip.Prefix) []expr.Any {
 	if p.Addr().Is4() {

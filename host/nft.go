@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -27,8 +28,12 @@ func (o Options) tableName() string {
 // all that is added takes effect at commit, or nothing does.
 type table struct {
 	*nftables.Conn
-	t *nftables.Table
+	t   *nftables.Table
+	err error // what could not be said to the kernel
 }
+
+// keep keeps the first error.
+func (t *table) keep(err error) { t.err = cmp.Or(t.err, err) }
 
 // table begins a transaction that creates the table if it is not there.
 func (h *Host) table() (*table, error) {
@@ -37,7 +42,7 @@ func (h *Host) table() (*table, error) {
 		return nil, err
 	}
 	t := c.AddTable(&nftables.Table{Family: nftables.TableFamilyINet, Name: h.opt.tableName()})
-	return &table{c, t}, nil
+	return &table{Conn: c, t: t}, nil
 }
 
 // connectNFT opens the socket for all transactions: to close one, the kernel waits
@@ -53,8 +58,11 @@ func (h *Host) connectNFT() (*nftables.Conn, error) {
 
 // commit ends a transaction. Where it fails, answers may be left in the socket: the
 // next one gets another.
-func (h *Host) commit(c *nftables.Conn) error {
-	err := c.Flush()
+func (h *Host) commit(t *table) error {
+	err := t.err
+	if err == nil {
+		err = t.Flush()
+	}
 	if err != nil {
 		h.hangUp()
 	}
@@ -98,7 +106,7 @@ func (h *Host) withTable(fill func(*table)) error {
 	t, err := h.table()
 	if err == nil {
 		fill(t)
-		err = h.commit(t.Conn)
+		err = h.commit(t)
 	}
 	if err != nil {
 		return fmt.Errorf("host: nftables table %s: %w", h.opt.tableName(), err)
@@ -111,9 +119,9 @@ func (h *Host) withTable(fill func(*table)) error {
 func (h *Host) dropTable(name string) error {
 	c, err := h.nft()
 	if err == nil {
-		t := c.AddTable(&nftables.Table{Family: nftables.TableFamilyINet, Name: name})
-		c.DelTable(t) // in one transaction, so that it is there to be removed
-		err = h.commit(c)
+		t := &table{Conn: c, t: c.AddTable(&nftables.Table{Family: nftables.TableFamilyINet, Name: name})}
+		t.DelTable(t.t) // in one transaction, so that it is there to be removed
+		err = h.commit(t)
 	}
 	if err != nil && !nftMissing(err) {
 		return fmt.Errorf("host: remove nftables table %s: %w", name, err)

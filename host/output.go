@@ -3,6 +3,7 @@ package host
 import (
 	"bytes"
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"github.com/google/nftables"
@@ -19,6 +20,7 @@ import (
 const (
 	outputChain   = "output"
 	acceptedChain = "accepted"
+	hostsSet      = "accepted-hosts"
 	policyChain   = "policy-" // and a or b: one is in force while the other is written
 )
 
@@ -73,6 +75,7 @@ func (h *Host) outputRules(t *table, old, next string) {
 		Hooknum: nftables.ChainHookOutput, Priority: nftables.ChainPriorityRef(300),
 	})
 	t.AddChain(&nftables.Chain{Name: acceptedChain, Table: t.t})
+	hosts := t.hosts()
 	notIPv4 := []expr.Any{
 		&expr.Meta{Key: expr.MetaKeyNFPROTO, Register: 1},
 		&expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: []byte{unix.NFPROTO_IPV4}},
@@ -85,6 +88,7 @@ func (h *Host) outputRules(t *table, old, next string) {
 		then(equals(&expr.Meta{Key: expr.MetaKeyMARK, Register: 1}, binaryutil.NativeEndian.PutUint32(h.opt.Mark)), accept()),
 		then(equals(broadcast, binaryutil.NativeEndian.PutUint32(unix.RTN_BROADCAST)), accept()),
 		then(dstPrefix(linkMulticast()), accept()), // like broadcasts, never routed
+		then(inSet(hosts), drop()),
 		jump(acceptedChain),
 		jump(next),
 	}, nil)
@@ -118,6 +122,9 @@ func (h *Host) mirrorAccepted(flow PolicyRule, add bool) error {
 			return err
 		}
 	}
+	if host, ok := flow.onlyHost(); ok {
+		return h.mirrorHost(host, add)
+	}
 	key := userdata.AppendString(nil, userdata.TypeComment, fmt.Sprint(flow.Src, flow.Dst, flow.Proto, flow.SrcPorts, flow.DstPorts))
 	if add {
 		return h.tryOutput(func(t *table) {
@@ -126,6 +133,32 @@ func (h *Host) mirrorAccepted(flow PolicyRule, add bool) error {
 		})
 	}
 	return h.tryOutput(func(t *table) { t.remove(acceptedChain, key) })
+}
+
+// onlyHost is the address that r is about, if it is about all packets for one: so are
+// the routes of leases, of which there may be thousands.
+func (r PolicyRule) onlyHost() (netip.Addr, bool) {
+	whole := PolicyRule{Verdict: r.Verdict, Dst: r.Dst}
+	return r.Dst.Addr(), r == whole && r.Dst.IsSingleIP()
+}
+
+// mirrorHost has an address in the set of those that are all accepted peers', or not.
+func (h *Host) mirrorHost(a netip.Addr, add bool) error {
+	element := []nftables.SetElement{{Key: a.AsSlice()}}
+	return h.tryOutput(func(t *table) {
+		hosts := t.hosts()
+		t.keep(t.SetAddElements(hosts, element))
+		if !add { // in one transaction, so that it is there to be removed
+			t.keep(t.SetDeleteElements(hosts, element))
+		}
+	})
+}
+
+// hosts is the set of addresses, which is made if it is not there.
+func (t *table) hosts() *nftables.Set {
+	s := &nftables.Set{Table: t.t, Name: hostsSet, ID: 1, KeyType: nftables.TypeIPAddr}
+	t.keep(t.AddSet(s, nil))
+	return s
 }
 
 // add appends rules to a chain.

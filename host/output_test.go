@@ -53,7 +53,7 @@ func TestBoundSocketsCannotEvadeThePolicy(t *testing.T) {
 	fresh(t)
 	there := neighbour(t)
 	there(func() error {
-		out, err := run("sh", "-ec", `for a in 203.0.113.7 198.51.100.7 10.99.1.7 10.99.2.7; do ip addr add $a/32 dev eth0p; done`)
+		out, err := run("sh", "-ec", `for a in 203.0.113.7 198.51.100.7 10.99.1.7 10.99.2.7 10.99.3.7 10.99.3.8; do ip addr add $a/32 dev eth0p; done`)
 		if err != nil {
 			t.Log(out)
 		}
@@ -67,6 +67,9 @@ func TestBoundSocketsCannotEvadeThePolicy(t *testing.T) {
 	flow := PolicyRule{Dst: netip.MustParsePrefix("10.99.2.0/24"), Proto: unix.IPPROTO_UDP, DstPorts: Ports{7777, 7777}}
 	check(t, h.AddRoute(netip.MustParsePrefix("10.99.1.0/24")))
 	check(t, h.AddFlow(flow))
+	for _, a := range []string{"10.99.3.7/32", "10.99.3.8/32", "2001:db8::7/128"} {
+		check(t, h.AddRoute(netip.MustParsePrefix(a)))
+	}
 	check(t, h.SetPolicy([]PolicyRule{
 		{Verdict: Bypass, Dst: protected, Proto: unix.IPPROTO_UDP, DstPorts: Ports{7778, 7778}},
 		{Dst: protected},
@@ -94,6 +97,8 @@ func TestBoundSocketsCannotEvadeThePolicy(t *testing.T) {
 	try("no rule", "192.0.2.1", 7777, 0, true)
 	try("accepted peer", "10.99.1.7", 7777, 0, false)
 	try("accepted flow", "10.99.2.7", 7777, 0, false)
+	try("lease", "10.99.3.7", 7777, 0, false)
+	try("another lease", "10.99.3.8", 7777, 0, false)
 	try("beside the flow", "10.99.2.7", 7778, 0, true)
 	for what, at := range map[string]int{"first fragment of TCP, port 443": 0, "later fragment": 185} {
 		p := slices.Concat([]byte{0x45, 0, 0, 28, 0, 1, byte(at >> 8), byte(at), 64, 6, 0, 0, 192, 0, 2, 100, 198, 51, 100, 7}, make([]byte, 8))
@@ -104,15 +109,22 @@ func TestBoundSocketsCannotEvadeThePolicy(t *testing.T) {
 	}
 	check(t, h.RemoveRoute(netip.MustParsePrefix("10.99.1.0/24")))
 	check(t, h.RemoveFlow(flow))
+	check(t, h.RemoveRoute(netip.MustParsePrefix("10.99.3.7/32")))
+	try("lease that is over", "10.99.3.7", 7777, 0, true)
+	try("the other lease", "10.99.3.8", 7777, 0, false)
 	try("peer that left", "10.99.1.7", 7777, 0, true)
 	try("flow that left", "10.99.2.7", 7777, 0, true)
 	check(t, h.SetPolicy([]PolicyRule{{Dst: other}}))
 	try("no longer protected", "203.0.113.7", 7777, 0, true)
 	try("now protected", "198.51.100.7", 7778, 0, false)
+	try("the other lease, under the next policy", "10.99.3.8", 7777, 0, false)
 	check(t, h.dropTable(h.opt.tableName())) // control
 	try("without the table", "198.51.100.7", 7778, 0, true)
 	check(t, h.SetPolicy([]PolicyRule{{Dst: other}}))
 	try("table back", "198.51.100.7", 7778, 0, false)
+	check(t, h.RemoveRoute(netip.MustParsePrefix("10.99.3.8/32"))) // which the new table does not have
+	check(t, h.AddRoute(netip.MustParsePrefix("10.99.3.8/32")))
+	try("a lease again", "10.99.3.8", 7777, 0, false)
 }
 
 func TestEverythingProtectedLeavesTheLinkItsBroadcasts(t *testing.T) {
