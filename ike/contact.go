@@ -6,16 +6,31 @@ import (
 	"time"
 )
 
+// A pairing is the two identities of a session, in what all their spellings have in
+// common.
+type pairing struct{ local, remote ID }
+
+func (s *session) pairing() pairing { return pairing{s.localID.key(), s.remoteID.key()} }
+
+// acquaint notes the identities of s, which are certain from now on.
+func (e *Engine) acquaint(s *session) {
+	s.pair = s.pairing()
+	e.pairs[s.pair] = append(e.pairs[s.pair], s)
+}
+
+// forgetPair forgets them again.
+func (e *Engine) forgetPair(s *session) {
+	others := slices.DeleteFunc(e.pairs[s.pair], func(o *session) bool { return o == s })
+	if e.pairs[s.pair] = others; len(others) == 0 {
+		delete(e.pairs, s.pair)
+	}
+}
+
 // onlySession reports whether s is the only session between its two
 // identities, so that INITIAL_CONTACT is true (RFC 7296, Section 2.4). Identities
 // that meet in several layers of a chain have several.
 func (e *Engine) onlySession(s *session) bool {
-	return !slices.ContainsFunc(e.order, func(o *session) bool { return o != s && o.between(s) })
-}
-
-// between reports whether o has the same two identities as s.
-func (o *session) between(s *session) bool {
-	return o.localID.Equal(s.localID) && o.remoteID.Equal(s.remoteID)
+	return !slices.ContainsFunc(e.pairs[s.pairing()], func(o *session) bool { return o != s })
 }
 
 // outdate ends the sessions that the INITIAL_CONTACT of s makes void, in silence:
@@ -26,8 +41,8 @@ func (o *session) between(s *session) bool {
 // opened others since.
 func (e *Engine) outdate(s *session, now time.Time) {
 	carriers := e.carriers(s)
-	for _, o := range slices.Clone(e.order) {
-		if o == s || !o.between(s) || o.established.IsZero() || o.established.After(s.cur.born) || slices.Contains(carriers, o) {
+	for _, o := range slices.Clone(e.pairs[s.pairing()]) {
+		if o == s || o.established.IsZero() || o.established.After(s.cur.born) || slices.Contains(carriers, o) {
 			continue
 		}
 		e.end(o, ending{reason: fmt.Sprintf("%v came back with INITIAL_CONTACT", s.remoteID), byPeer: true}, now)
@@ -50,8 +65,8 @@ func (e *Engine) thin(twins []*session, now time.Time) {
 func (e *Engine) twins(s *session) []*session {
 	carriers := e.carriers(s)
 	var old []*session
-	for _, o := range e.order {
-		if o != s && !o.initiator && o.state != sessionHalfOpen && !slices.Contains(carriers, o) && o.between(s) {
+	for _, o := range e.pairs[s.pairing()] {
+		if o != s && !o.initiator && !slices.Contains(carriers, o) {
 			old = append(old, o)
 		}
 	}

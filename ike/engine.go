@@ -16,6 +16,7 @@ type Engine struct {
 	opt       Options
 	sessions  map[SessionID]*session
 	order     []*session // as they were created
+	pairs     map[pairing][]*session
 	sas       map[message.SPI]*ikeSA
 	inits     map[initKey]*ikeSA // answered IKE_SA_INIT requests, for their repetitions
 	halfOpen  int
@@ -46,6 +47,7 @@ func New(o Options) (*Engine, error) {
 	return &Engine{
 		opt:       o,
 		sessions:  make(map[SessionID]*session),
+		pairs:     make(map[pairing][]*session),
 		sas:       make(map[message.SPI]*ikeSA),
 		inits:     make(map[initKey]*ikeSA),
 		halfFrom:  make(map[netip.Prefix]int),

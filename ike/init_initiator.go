@@ -62,6 +62,7 @@ func (e *Engine) initiate(c PeerConfig, pred *session, now time.Time) (SessionID
 	}
 	s.init = &initState{ticket: s.resumption.spare}
 	s.cur = e.newSA(e.newSession(s), true, spi, now)
+	e.acquaint(s)
 	if err := e.beginInit(s, now); err != nil {
 		e.end(s, ending{silent: true}, now)
 		return 0, fmt.Errorf("ike: peer %q: %w", c.Name, err)

@@ -411,9 +411,9 @@ func (p *pair) empty() {
 
 func (n *end) empty() {
 	n.t.Helper()
-	if len(n.e.Sessions()) != 0 || len(n.e.sas) != 0 || len(n.e.inits) != 0 || len(n.e.timers) != 0 || n.e.halfOpen != 0 {
-		n.t.Errorf("%s: left: %d sessions, %d IKE SAs, %d answered requests, %d timers, %d half-open",
-			n.name, len(n.e.Sessions()), len(n.e.sas), len(n.e.inits), len(n.e.timers), n.e.halfOpen)
+	if len(n.e.Sessions()) != 0 || len(n.e.sas) != 0 || len(n.e.inits) != 0 || len(n.e.timers) != 0 || len(n.e.pairs) != 0 || n.e.halfOpen != 0 {
+		n.t.Errorf("%s: left: %d sessions, %d IKE SAs, %d answered requests, %d timers, %d pairings, %d half-open",
+			n.name, len(n.e.Sessions()), len(n.e.sas), len(n.e.inits), len(n.e.timers), len(n.e.pairs), n.e.halfOpen)
 	}
 	if len(n.spis.taken) != 0 || len(n.in) != 0 || len(n.out) != 0 {
 		n.t.Errorf("%s: left: SPIs %v, installed %v, outbound %v", n.name, slices.Collect(maps.Keys(n.spis.taken)), slices.Collect(maps.Keys(n.in)), n.out)

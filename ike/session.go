@@ -32,6 +32,7 @@ type session struct {
 
 	name              string
 	localID, remoteID ID
+	pair              pairing // by which the engine knows them
 	ike, esp          []Proposal
 	rekey             Rekey
 	liveness          time.Duration
@@ -273,6 +274,7 @@ func (e *Engine) end(s *session, why ending, now time.Time) {
 	}
 	delete(e.sessions, s.id)
 	e.order = slices.DeleteFunc(e.order, func(o *session) bool { return o == s })
+	e.forgetPair(s)
 	if s.closing != nil {
 		why = *s.closing
 	}
@@ -338,6 +340,9 @@ func (s *session) wipe() {
 func (e *Engine) up(s *session, now time.Time) {
 	s.state = sessionUp
 	s.established, s.lastIn = now, now
+	if !s.initiator {
+		e.acquaint(s)
+	}
 	s.halfBy = time.Time{}
 	s.half = nil
 	e.settleCandidates(s, now)
