@@ -16,7 +16,7 @@ import (
 )
 
 // EstablishOptions say how much of a responder is measured. The zero value is a
-// full run, some two minutes.
+// full run, a minute.
 type EstablishOptions struct {
 	Sessions int       `json:"sessions"` // of each load; zero means 1000
 	Parallel int       `json:"parallel"` // under way at a time in the second load; zero means 8
@@ -131,16 +131,18 @@ func MeasureEstablish(ctx context.Context, o EstablishOptions) (res *Establish, 
 	all := responders()
 	for round := range o.Rounds {
 		for i := range all {
-			if err := res.responder(ctx, warren, all[(i+round)%len(all)], round); err != nil {
-				return res, err
+			for _, load := range establishLoads() {
+				if err := res.cell(ctx, warren, all[(i+round)%len(all)], load, round); err != nil {
+					return res, err
+				}
 			}
 		}
 	}
 	return res, nil
 }
 
-// responder is one responder in one round, with all loads one after the other.
-func (r *Establish) responder(ctx context.Context, warren string, who responder, round int) (err error) {
+// cell is one responder under one load in one round.
+func (r *Establish) cell(ctx context.Context, warren string, who responder, load establishLoad, round int) (err error) {
 	l, err := lab.New(lab.Options{Warren: warren})
 	if err != nil {
 		return err
@@ -168,10 +170,8 @@ func (r *Establish) responder(ctx context.Context, warren string, who responder,
 		return err
 	}
 	defer c.Close()
-	for _, load := range establishLoads() {
-		if err := r.load(ctx, c, daemon, who, load, round); err != nil {
-			return fmt.Errorf("bench: %s: %w\n%s", who.title, err, daemon.Tail(10))
-		}
+	if err := r.load(ctx, c, daemon, who, load, round); err != nil {
+		return fmt.Errorf("bench: %s: %w\n%s", who.title, err, daemon.Tail(10))
 	}
 	return nil
 }

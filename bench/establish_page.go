@@ -27,8 +27,8 @@ machine.
   sessions a second are those of both ends.
 * CPU time is what the kernel says in /proc/PID/stat, with what it does on the daemon's behalf: for sockets, and for the
   route to each virtual IP.
-* %d rounds interleave the responders, each time with new daemons, to which come %d sessions one after the other and then as many
-  with %d under way at a time; before either, %d more that are not measured.
+* %d rounds interleave the responders. In each a new daemon gets %d sessions one after the other, and another new one as many with %d
+  under way at a time, all of which stay; before them come %d that are not measured.
 * charon is Debian's (%s) with ESP in userspace (kernel-libipsec), its ciphers from OpenSSL, its
   table of IKE SAs made for many (ikesa_table_size) and its log no longer than warren's: a line for each session.
 * In process, without sockets, kernel and ESP: ` + "`go test -run '^$' -bench Establish ./ike`" + `.

@@ -39,7 +39,7 @@ func TestEstablishPage(t *testing.T) {
 		Rates: map[string]map[int]float64{establishKey("warren", "one"): {0: 800, 1: 900, 2: 1000}},
 	}
 	page := r.Page()
-	for _, want := range []string{"0.25 (0.20–0.30)", "0.50 (0.42–0.60)", "900 (800–1000)", "40 sessions", "with 7 under", "2 more that", "strongSwan 5"} {
+	for _, want := range []string{"0.25 (0.20–0.30)", "0.50 (0.42–0.60)", "900 (800–1000)", "40 sessions", "with 7\n", "come 2 that", "strongSwan 5"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q:\n%s", want, page)
 		}
