@@ -74,6 +74,7 @@ type Host struct {
 	based    bool // the rules around the rule sets are there
 	loose    bool // reverse-path filters are dealt with
 	routed   bool // the TUN has its default routes
+	index    int  // of the TUN when it was last looked for
 	addrs    []netip.Prefix
 	flows    map[PolicyRule]int
 	routes   map[netip.Prefix]int

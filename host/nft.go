@@ -24,6 +24,10 @@ func (o Options) tableName() string {
 	return tablePrefix + name
 }
 
+func (o Options) table() *nftables.Table {
+	return &nftables.Table{Family: nftables.TableFamilyINet, Name: o.tableName()}
+}
+
 // A table is the node's nftables table, about to be changed in one transaction:
 // all that is added takes effect at commit, or nothing does.
 type table struct {
@@ -41,7 +45,7 @@ func (h *Host) table() (*table, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := c.AddTable(&nftables.Table{Family: nftables.TableFamilyINet, Name: h.opt.tableName()})
+	t := c.AddTable(h.opt.table())
 	return &table{Conn: c, t: t}, nil
 }
 

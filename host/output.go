@@ -75,7 +75,7 @@ func (h *Host) outputRules(t *table, old, next string) {
 		Hooknum: nftables.ChainHookOutput, Priority: nftables.ChainPriorityRef(300),
 	})
 	t.AddChain(&nftables.Chain{Name: acceptedChain, Table: t.t})
-	hosts := t.hosts()
+	t.keep(t.AddSet(t.hosts(), nil))
 	notIPv4 := []expr.Any{
 		&expr.Meta{Key: expr.MetaKeyNFPROTO, Register: 1},
 		&expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: []byte{unix.NFPROTO_IPV4}},
@@ -88,7 +88,7 @@ func (h *Host) outputRules(t *table, old, next string) {
 		then(equals(&expr.Meta{Key: expr.MetaKeyMARK, Register: 1}, binaryutil.NativeEndian.PutUint32(h.opt.Mark)), accept()),
 		then(equals(broadcast, binaryutil.NativeEndian.PutUint32(unix.RTN_BROADCAST)), accept()),
 		then(dstPrefix(linkMulticast()), accept()), // like broadcasts, never routed
-		then(inSet(hosts), drop()),
+		then(inSet(t.hosts()), drop()),
 		jump(acceptedChain),
 		jump(next),
 	}, nil)
@@ -143,22 +143,39 @@ func (r PolicyRule) onlyHost() (netip.Addr, bool) {
 }
 
 // mirrorHost has an address in the set of those that are all accepted peers', or not.
+// The set is there, unless somebody else has removed it.
 func (h *Host) mirrorHost(a netip.Addr, add bool) error {
 	element := []nftables.SetElement{{Key: a.AsSlice()}}
+	if h.unmirrored || h.changeSet(element, add) == nil {
+		return nil
+	}
 	return h.tryOutput(func(t *table) {
-		hosts := t.hosts()
-		t.keep(t.SetAddElements(hosts, element))
+		t.keep(t.AddSet(t.hosts(), nil))
+		t.keep(t.SetAddElements(t.hosts(), element))
 		if !add { // in one transaction, so that it is there to be removed
-			t.keep(t.SetDeleteElements(hosts, element))
+			t.keep(t.SetDeleteElements(t.hosts(), element))
 		}
 	})
 }
 
-// hosts is the set of addresses, which is made if it is not there.
+// changeSet adds elements to the set, or removes them, with one message.
+func (h *Host) changeSet(elements []nftables.SetElement, add bool) error {
+	c, err := h.nft()
+	if err != nil {
+		return err
+	}
+	t := &table{Conn: c, t: h.opt.table()}
+	if add {
+		t.keep(t.SetAddElements(t.hosts(), elements))
+	} else {
+		t.keep(t.SetDeleteElements(t.hosts(), elements))
+	}
+	return h.commit(t)
+}
+
+// hosts is the set of addresses, which may not be there.
 func (t *table) hosts() *nftables.Set {
-	s := &nftables.Set{Table: t.t, Name: hostsSet, ID: 1, KeyType: nftables.TypeIPAddr}
-	t.keep(t.AddSet(s, nil))
-	return s
+	return &nftables.Set{Table: t.t, Name: hostsSet, ID: 1, KeyType: nftables.TypeIPAddr}
 }
 
 // add appends rules to a chain.

@@ -43,10 +43,6 @@ func (h *Host) installRoute(prefix netip.Prefix) error {
 	if err := h.loosen(); err != nil {
 		return err
 	}
-	link, err := h.tun()
-	if err != nil {
-		return err
-	}
 	l := h.opt.layout()
 	refuse := netlink.Route{Dst: ipNet(prefix), Table: l.clients(), Protocol: protocolTag,
 		Priority: metricUnreachable, Type: unix.RTN_UNREACHABLE}
@@ -56,7 +52,21 @@ func (h *Host) installRoute(prefix netip.Prefix) error {
 	if prefix.Addr().Is6() && !h.v6(h.opt.TUN) {
 		return nil
 	}
-	return h.replace(h.tunRoute(link, prefix, l.clients()))
+	return h.intoTUN(prefix, l.clients())
+}
+
+// intoTUN adds a route into the TUN, which is looked for only if it is not where it
+// was, or is down.
+func (h *Host) intoTUN(dst netip.Prefix, table int) error {
+	if h.index != 0 && h.replace(h.tunRoute(h.index, dst, table)) == nil {
+		return nil
+	}
+	link, err := h.tun()
+	if err != nil {
+		return err
+	}
+	h.index = link.Attrs().Index
+	return h.replace(h.tunRoute(h.index, dst, table))
 }
 
 // RemoveRoute takes one AddRoute back. A route that is not there is fine.
@@ -103,8 +113,8 @@ func (h *Host) replace(r netlink.Route) error {
 }
 
 // tunRoute is a route into the TUN, with the TUN's address as preferred source.
-func (h *Host) tunRoute(link netlink.Link, dst netip.Prefix, table int) netlink.Route {
-	r := netlink.Route{LinkIndex: link.Attrs().Index, Dst: ipNet(dst), Table: table,
+func (h *Host) tunRoute(index int, dst netip.Prefix, table int) netlink.Route {
+	r := netlink.Route{LinkIndex: index, Dst: ipNet(dst), Table: table,
 		Protocol: protocolTag, Priority: metricTUN}
 	if dst.Addr().Is4() {
 		r.Scope = unix.RT_SCOPE_LINK
@@ -121,15 +131,11 @@ func (h *Host) tunRoute(link netlink.Link, dst netip.Prefix, table int) netlink.
 // defaultRoutes fills the table that protected traffic looks at. An IP version
 // the TUN does not take has no route there, and so is refused.
 func (h *Host) defaultRoutes() error {
-	link, err := h.tun()
-	if err != nil {
-		return err
-	}
 	for _, dst := range []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()} {
 		if dst.Is6() && !h.v6(h.opt.TUN) {
 			continue
 		}
-		if err := h.replace(h.tunRoute(link, netip.PrefixFrom(dst, 0), h.opt.Table)); err != nil {
+		if err := h.intoTUN(netip.PrefixFrom(dst, 0), h.opt.Table); err != nil {
 			return err
 		}
 	}
