@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"warren/ike/crypt"
 	"warren/ike/message"
 	"warren/ike/sign"
 	"warren/ike/trust"
@@ -48,12 +49,10 @@ func (r *recorded) file(t *testing.T, name string) []byte {
 }
 
 // message returns one message of the first IKE SA, put together and opened if it
-// was fragmented.
+// was fragmented: from fragments in every order.
 func (r *recorded) message(t *testing.T, from string, kind message.ExchangeType, icv int) (raw []byte, ps []message.Payload) {
 	t.Helper()
-	key := must(hex.DecodeString(r.IKEKeys[0]["Sk_e"+map[string]string{"L": "i", "R": "r"}[from]]))
-	var plain []byte
-	first := message.PayloadNone
+	var parts []crypt.Fragment
 	for _, m := range r.Messages {
 		raw := must(hex.DecodeString(m.Hex))
 		if m.Kind != "ike" || m.Frm != from || message.ExchangeType(raw[18]) != kind {
@@ -67,18 +66,34 @@ func (r *recorded) message(t *testing.T, from string, kind message.ExchangeType,
 		if !ok {
 			t.Fatalf("%v is not in fragments", kind)
 		}
-		first = max(first, f.Next)
-		body := f.Data[:len(f.Data)-icv]
-		cbc := cipher.NewCBCDecrypter(must(aes.NewCipher(key)), body[:aes.BlockSize])
-		text := bytes.Clone(body[aes.BlockSize:])
-		cbc.CryptBlocks(text, text)
-		plain = append(plain, text[:len(text)-1-int(text[len(text)-1])]...)
-		if f.Number == f.Total {
-			return nil, must(message.ParsePayloads(first, plain))
-		}
+		parts = append(parts, crypt.Fragment{Number: f.Number, Total: f.Total, Plain: crypt.Plain{Next: f.Next, Data: r.decrypt(from, f.Data[:len(f.Data)-icv])}})
 	}
-	t.Fatalf("no %v of %s", kind, from)
-	return nil, nil
+	if len(parts) < 2 || len(parts) != int(parts[0].Total) {
+		t.Fatalf("%d fragments of %v of %s", len(parts), kind, from)
+	}
+	var whole []byte
+	for _, order := range permutations(len(parts)) {
+		got := &reassembly{parts: make([][]byte, len(parts))}
+		for _, i := range order {
+			if !got.add(parts[i], nil, maxUnproven) {
+				t.Fatalf("fragment %d is not taken", i)
+			}
+		}
+		data := slices.Concat(got.parts...)
+		if whole != nil && !bytes.Equal(whole, data) || got.have != len(parts) || got.next != parts[0].Next {
+			t.Errorf("fragments in the order %v make another message", order)
+		}
+		whole = data
+	}
+	return nil, must(message.ParsePayloads(parts[0].Next, whole))
+}
+
+// decrypt opens AES-CBC without its padding.
+func (r *recorded) decrypt(from string, body []byte) []byte {
+	key := must(hex.DecodeString(r.IKEKeys[0]["Sk_e"+map[string]string{"L": "i", "R": "r"}[from]]))
+	text := bytes.Clone(body[aes.BlockSize:])
+	cipher.NewCBCDecrypter(must(aes.NewCipher(key)), body[:aes.BlockSize]).CryptBlocks(text, text)
+	return text[:len(text)-1-int(text[len(text)-1])]
 }
 
 // TestRecordedCertificates verifies both AUTH payloads of exchanges that two
