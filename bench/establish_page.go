@@ -11,7 +11,6 @@ Written by ` + "`make bench-establish`" + `. How much CPU time a responder needs
 a second: warren beside strongSwan's charon, both asked by the same initiator.
 
 %s
-
 `
 
 const establishHow = `
@@ -30,7 +29,7 @@ machine.
 * %d rounds interleave the responders. In each a new daemon gets %d sessions one after the other, and another new one as many with %d
   under way at a time, all of which stay; before them come %d that are not measured.
 * charon is Debian's (%s) with ESP in userspace (kernel-libipsec), its ciphers from OpenSSL, its
-  table of IKE SAs made for many (ikesa_table_size) and its log no longer than warren's: a line for each session.
+  table of IKE SAs made for many (ikesa_table_size) and its log no longer than warren's: what comes up.
 * In process, without sockets, kernel and ESP: ` + "`go test -run '^$' -bench Establish ./ike`" + `.
 `
 
