@@ -98,8 +98,8 @@ func startWarrenResponder(ctx context.Context, n *lab.Node) (*lab.Process, error
 // establishESP is what charon's ESP in userspace has too.
 const establishESP = "aes128gcm16"
 
-// startCharonResponder has charon find IKE SAs by hash, and log no more of a session
-// than warren does: that it is up.
+// startCharonResponder has charon find IKE SAs by hash, and log little more of a
+// session than warren does: that it comes, and is up.
 func startCharonResponder(ctx context.Context, n *lab.Node) (*lab.Process, error) {
 	c, err := n.StartStrongSwan(ctx, lab.StrongSwan{
 		Connections: []lab.CharonConfig{{LocalID: responderID, RemoteID: "%any", PSK: responderPSK, Local: responderAddr,
