@@ -159,7 +159,10 @@ func (w *world) inlineSecret(n *lab.Node) {
 	file := n.Path("alice.yaml")
 	b, err := os.ReadFile(file)
 	must(w.t, err)
-	text := strings.Replace(string(b), "self: {id: alice.example", `self: {psk: "in the open", id: alice.example`, 1)
+	text := strings.Replace(string(b), "self: {id: ", `self: {psk: "in the open", id: `, 1)
+	if text == string(b) {
+		w.t.Fatalf("no identity to give a secret to in:\n%s", text)
+	}
 	must(w.t, os.WriteFile(file, []byte(text), 0o600))
 	must(w.t, os.Chmod(file, 0o644))
 }
