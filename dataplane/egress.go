@@ -104,6 +104,7 @@ func (e *egress) touch() {
 			continue
 		}
 		last = b
+		e.touched += b.Touch()
 		for j := range b.Layers {
 			e.links = append(e.links, b.Layers[j].Link)
 		}

@@ -156,24 +156,33 @@ func (o *opener) lookup(p *packet.Packet, via sa.Layer, last *sa.Inbound) *sa.In
 
 // touch brings what the packets will need into the processor's cache: for all of
 // them before anything is done with the first, so that the processor waits for
-// the memory of many SAs at once.
+// the memory of many SAs at once. What is found only by what else is touched comes
+// second.
 func (o *opener) touch(v *published) {
-	var last *sa.Inbound
 	for i := range o.n {
 		f := &o.flights[i]
-		if f.in == last {
+		if o.goesOn(i) {
 			f.info = o.flights[i-1].info
 			continue
 		}
-		last = f.in
-		if h, ok := esp.ParseHeader(o.at[i].Bytes()); ok {
-			o.touched += last.Touch(h.SeqLo())
+		f.info = v.Layer(f.in.Layer())
+		o.touched += f.in.TouchSelf()
+	}
+	for i := range o.n {
+		h, ok := esp.ParseHeader(o.at[i].Bytes())
+		if o.goesOn(i) || !ok {
+			continue
 		}
-		if f.info = v.Layer(last.Layer()); f.info != nil {
+		f := &o.flights[i]
+		o.touched += f.in.Touch(h.SeqLo())
+		if f.info != nil {
 			o.touched += f.info.Link.PacketsIn.Load()
 		}
 	}
 }
+
+// goesOn reports whether the i-th packet is of the same SA as the one before it.
+func (o *opener) goesOn(i int) bool { return i > 0 && o.flights[i].in == o.flights[i-1].in }
 
 // decrypt is one ESP decapsulation of all packets (RFC 4303, Section 3.4).
 func (o *opener) decrypt() {

@@ -88,6 +88,8 @@ const (
 	scratchLen = nonceLen + maxAADLen
 )
 
+func (a *aeadSalt) touch() uint64 { return uint64(a.icv) }
+
 // nonceAndAAD builds both in the scratch area of j, in whose packet SPI,
 // sequence number and IV are in place: nonce = salt, IV (RFC 4106, Section 4,
 // RFC 7634, Section 2), AAD = SPI, sequence number, 4 or with ESN 8 bytes of it

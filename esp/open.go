@@ -28,7 +28,7 @@ func NewOpener(s Suite, key []byte) (*Opener, error) {
 func (o *Opener) MinLen() int { return o.sizes.minLen() }
 
 // Touch is [Sealer.Touch] for an Opener.
-func (o *Opener) Touch() (sum uint64) { return touch(o.keys) }
+func (o *Opener) Touch() (sum uint64) { return touch(o.keys) + o.transform.touch() }
 
 // Add puts the window of p, an ESP packet from SPI to ICV, among what b.Run
 // decrypts in place (RFC 4303, Section 3.4); after that, Finish decapsulates

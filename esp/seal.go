@@ -29,7 +29,7 @@ func NewSealer(s Suite, key []byte) (*Sealer, error) {
 // Touch brings the keys into the processor's cache. Where packets of many SAs are
 // at hand, touching all of them before the first is added lets the processor wait
 // for their memory at once. The sum means nothing.
-func (s *Sealer) Touch() (sum uint64) { return touch(s.keys) }
+func (s *Sealer) Touch() (sum uint64) { return touch(s.keys) + s.transform.touch() }
 
 // Add encapsulates the window of p in place (RFC 4303, Section 3.3): the inner
 // IP packet in tunnel mode, the payload in transport mode. Afterwards the window

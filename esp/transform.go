@@ -18,6 +18,9 @@ type transform interface {
 
 	// keys is the memory that both read, nil where that is not known.
 	keys() []byte
+
+	// touch reads from the transform itself.
+	touch() uint64
 }
 
 // touch reads from each cache line of mem. What it returns means nothing, and

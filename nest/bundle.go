@@ -69,6 +69,12 @@ type BundleLayer struct {
 	Src, Dst netip.Addr // of the outer header
 }
 
+// Touch brings what is beside Layers into the processor's cache, see
+// [esp.Sealer.Touch].
+func (b *Bundle) Touch() uint64 {
+	return uint64(b.Local.Port()) + uint64(b.Remote.Port()) + uint64(b.Own6.BitLen())
+}
+
 // Translate is the source address with which a packet from src leaves.
 func (b *Bundle) Translate(src netip.Addr) netip.Addr {
 	switch {

@@ -36,21 +36,22 @@ type Decision struct {
 	Key     Key         // the chain, of Send, Hold and Unreachable
 }
 
-// LayerInfo is what the dataplane needs to deliver what came out of a layer.
+// LayerInfo is what the dataplane needs to deliver what came out of a layer. What
+// all packets of an accepted one need comes first, to take one cache line.
 type LayerInfo struct {
-	Link       *Link // for the inbound counters
-	Layer, Via sa.Layer
-	Depth      int // 1 is outermost
-	Mode       esp.Mode
-	Accepted   bool // a peer opened it; else this node did
+	Link        *Link // for the inbound counters
+	Layer, Via  sa.Layer
+	Mode        esp.Mode
+	Accepted    bool // a peer opened it and has the leases, if any; else this node did
+	HasChildren bool // something is or is being built inside, or came through it
+	Depth       int  // 1 is outermost
 
 	// A packet to Lease is delivered as one to Own, where Lease is valid.
 	Lease4, Lease6, Own4, Own6 netip.Addr
 
 	// Inner are this node's own addresses inside the layer, if it is not
 	// Accepted. ESP and IKE to one of them go round again.
-	Inner       []netip.Addr
-	HasChildren bool // something is or is being built inside, or came through it
+	Inner []netip.Addr
 
 	Peer              string
 	LocalTS, RemoteTS []policy.Selector
@@ -69,6 +70,8 @@ func (l *LayerInfo) IsInner(a netip.Addr) bool {
 // Deliver is the address to which a packet to dst is delivered.
 func (l *LayerInfo) Deliver(dst netip.Addr) netip.Addr {
 	switch {
+	case l.Accepted:
+		return dst
 	case dst == l.Lease4 && l.Own4.IsValid():
 		return l.Own4
 	case dst == l.Lease6 && l.Own6.IsValid():

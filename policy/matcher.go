@@ -3,11 +3,18 @@ package policy
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
 )
 
 // A Matcher is selectors made ready to be asked for every packet. It is
 // immutable. The zero value covers nothing.
-type Matcher struct{ spans []span }
+//
+// Most selectors are a family's whole traffic, which is known without a look at
+// memory elsewhere.
+type Matcher struct {
+	spans      []span
+	all4, all6 bool
+}
 
 // A span is a Selector with its addresses as numbers.
 type span struct {
@@ -40,15 +47,39 @@ func (n *number) atMost(o *number) bool { return n.hi < o.hi || n.hi == o.hi && 
 
 // NewMatcher returns a Matcher for sel, of which it keeps no reference.
 func NewMatcher(sel []Selector) Matcher {
-	m := Matcher{make([]span, len(sel))}
-	for i, s := range sel {
-		m.spans[i] = span{numberOf(s.From), numberOf(s.To), s.Proto, s.Ports}
+	var m Matcher
+	all := Everything()
+	for _, s := range sel {
+		switch s {
+		case all[0]:
+			m.all4 = true
+		case all[1]:
+			m.all6 = true
+		default:
+			m.spans = append(m.spans, span{numberOf(s.From), numberOf(s.To), s.Proto, s.Ports})
+		}
 	}
+	m.spans = slices.Clip(m.spans)
 	return m
 }
 
+// Touch brings what Covers needs into the processor's cache. The sum means
+// nothing.
+func (m *Matcher) Touch() (sum uint64) {
+	if len(m.spans) > 0 {
+		sum = m.spans[0].from.lo
+	}
+	return sum
+}
+
+// coversAll reports whether all traffic of the family of a is covered.
+func (m *Matcher) coversAll(a netip.Addr) bool { return m.all4 && a.Is4() || m.all6 && a.Is6() }
+
 // Covers is [Covers] for the Matcher's selectors.
 func (m *Matcher) Covers(a netip.Addr, proto uint8, port uint16) bool {
+	if m.coversAll(a) {
+		return true
+	}
 	n := numberOf(a)
 	for i := range m.spans {
 		if s := &m.spans[i]; s.contains(&n, proto) && s.ports.Contains(port) {
@@ -60,6 +91,9 @@ func (m *Matcher) Covers(a netip.Addr, proto uint8, port uint16) bool {
 
 // CoversFragment is [CoversFragment] for the Matcher's selectors.
 func (m *Matcher) CoversFragment(a netip.Addr, proto uint8) bool {
+	if m.coversAll(a) {
+		return true
+	}
 	n := numberOf(a)
 	for i := range m.spans {
 		if s := &m.spans[i]; s.contains(&n, proto) && s.ports.Any() {

@@ -15,15 +15,27 @@ import (
 // of goroutines, and none waits for another: the opener has no state, and the
 // replay window takes any order of events.
 //
-// What packets need is close together, to take few cache lines.
+// What packets need is close together, in three cache lines: a multiple of such
+// lines is the whole, so that the allocator puts them nowhere else.
 type Inbound struct {
 	window   esp.Window
 	Counters // what was authenticated and not a replay, by plaintext bytes
 	retired  atomic.Bool
-	opener   esp.Opener
-	local    policy.Matcher // params.Local
-	remote   policy.Matcher // params.Remote
-	params   Params         // without key
+
+	opener esp.Opener
+	id     inboundID
+
+	local  policy.Matcher // params.Local
+	remote policy.Matcher // params.Remote
+	params Params         // without key
+}
+
+// An inboundID is what a look-up reads of Params.
+type inboundID struct {
+	spi        esp.SPI
+	layer, via Layer
+	mode       esp.Mode
+	esn        bool
 }
 
 // NewInbound returns the inbound SA that p describes. It keeps neither p.Key
@@ -40,7 +52,7 @@ func NewInbound(p Params) (*Inbound, error) {
 		return nil, fmt.Errorf("sa: %w", err)
 	}
 	in := &Inbound{
-		params: p.withoutKey(), opener: *o,
+		params: p.withoutKey(), opener: *o, id: inboundID{p.SPI, p.Layer, p.Via, p.Mode, p.Suite.ESN},
 		local: policy.NewMatcher(p.Local), remote: policy.NewMatcher(p.Remote),
 	}
 	if err := in.window.Init(p.Window); err != nil {
@@ -54,24 +66,30 @@ func NewInbound(p Params) (*Inbound, error) {
 func (in *Inbound) Params() Params { return in.params }
 
 // SPI returns the SPI that names the SA.
-func (in *Inbound) SPI() esp.SPI { return in.params.SPI }
+func (in *Inbound) SPI() esp.SPI { return in.id.spi }
 
 // Layer returns the layer the SA belongs to.
-func (in *Inbound) Layer() Layer { return in.params.Layer }
+func (in *Inbound) Layer() Layer { return in.id.layer }
 
 // Via returns the layer that the SA's packets must arrive through.
-func (in *Inbound) Via() Layer { return in.params.Via }
+func (in *Inbound) Via() Layer { return in.id.via }
 
 // Mode returns the mode of the SA.
-func (in *Inbound) Mode() esp.Mode { return in.params.Mode }
+func (in *Inbound) Mode() esp.Mode { return in.id.mode }
 
-// Touch brings what Begin, the burst and Finish need for a packet into the
-// processor's cache, see [esp.Sealer.Touch]. seq is the number in its header.
+// TouchSelf brings what Touch needs, and what is beside it, into the processor's
+// cache, see [esp.Sealer.Touch].
+func (in *Inbound) TouchSelf() (sum uint64) {
+	return in.window.Top() + uint64(in.opener.MinLen())
+}
+
+// Touch does that for what Begin, the burst, Finish and Allows need for a packet.
+// seq is the number in its header.
 func (in *Inbound) Touch(seq uint32) (sum uint64) {
-	if in.window.Check(in.window.Expand(seq, in.params.Suite.ESN)) {
+	if in.window.Check(in.window.Expand(seq, in.id.esn)) {
 		sum++
 	}
-	return sum + in.opener.Touch()
+	return sum + in.opener.Touch() + in.local.Touch() + in.remote.Touch()
 }
 
 // Begin does for the live packets of b, each an ESP packet from SPI to ICV, what
@@ -110,12 +128,12 @@ func (in *Inbound) checkRun(b packet.Batch, seqs []uint64, retired bool) {
 			p.Drop = packet.Runt
 		case !ok:
 			p.Drop = packet.ReservedSPI
-		case h.SPI() != in.params.SPI:
+		case h.SPI() != in.id.spi:
 			p.Drop = packet.NoSA
 		case retired:
 			p.Drop = packet.SAExpired
 		default:
-			seqs[i] = in.window.Expand(h.SeqLo(), in.params.Suite.ESN)
+			seqs[i] = in.window.Expand(h.SeqLo(), in.id.esn)
 			which |= 1 << i
 		}
 	}

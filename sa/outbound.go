@@ -18,14 +18,19 @@ import (
 // which the peer's replay window must allow for; package dataplane has them take
 // turns.
 //
-// What packets need is close together, to take few cache lines.
+// What packets need is close together, in two cache lines: a multiple of such
+// lines is the whole, so that the allocator puts them nowhere else.
 type Outbound struct {
-	next     atomic.Uint64 // the first number not taken, last+1 when there is none
-	Counters               // what was sent, by plaintext bytes
-	last     uint64        // the last number it may use
-	retired  atomic.Bool
-	sealer   esp.Sealer
-	params   Params
+	next      atomic.Uint64 // the first number not taken, last+1 when there is none
+	Counters                // what was sent, by plaintext bytes
+	last      uint64        // the last number it may use
+	hardBytes uint64        // params.Lifetime.HardBytes
+	retired   atomic.Bool
+	spi       esp.SPI
+	_         [16]byte
+
+	sealer esp.Sealer
+	params Params
 }
 
 // NewOutbound returns the outbound SA that p describes. It keeps neither p.Key
@@ -48,7 +53,7 @@ func NewOutbound(p Params) (*Outbound, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sa: %w", err)
 	}
-	o := &Outbound{params: p.withoutKey(), sealer: *s, last: last}
+	o := &Outbound{params: p.withoutKey(), sealer: *s, last: last, hardBytes: p.Lifetime.HardBytes, spi: p.SPI}
 	o.next.Store(first)
 	return o, nil
 }
@@ -58,7 +63,7 @@ func NewOutbound(p Params) (*Outbound, error) {
 func (o *Outbound) Params() Params { return o.params }
 
 // SPI returns the SPI that names the SA at the peer.
-func (o *Outbound) SPI() esp.SPI { return o.params.SPI }
+func (o *Outbound) SPI() esp.SPI { return o.spi }
 
 // Suite returns the algorithms of the SA.
 func (o *Outbound) Suite() esp.Suite { return o.params.Suite }
@@ -99,8 +104,7 @@ func (o *Outbound) Refusal() packet.Drop {
 // ended reports whether the SA gives no numbers for another reason than that it
 // has no more.
 func (o *Outbound) ended() bool {
-	limit := o.params.Lifetime.HardBytes
-	return o.retired.Load() || limit != 0 && o.Bytes.Load() >= limit
+	return o.retired.Load() || o.hardBytes != 0 && o.Bytes.Load() >= o.hardBytes
 }
 
 // taken returns how many numbers have been given out.
@@ -118,7 +122,7 @@ func (o *Outbound) Touch() (sum uint64) { return o.next.Load() + o.sealer.Touch(
 // packet alone. Where there is no room p.Drop says so. Counting is the caller's,
 // by Count.
 func (o *Outbound) Add(b *esp.SealBurst, p *packet.Packet, seq uint64, nextHeader uint8) {
-	o.sealer.Add(b, p, o.params.SPI, seq, nextHeader)
+	o.sealer.Add(b, p, o.spi, seq, nextHeader)
 }
 
 // Count adds what was sealed: plaintext bytes and packets, once a batch.

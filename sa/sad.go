@@ -65,7 +65,7 @@ func NewSAD(random io.Reader) *SAD {
 // Lookup returns the SA that spi names, or nil.
 func (s *SAD) Lookup(spi esp.SPI) *Inbound {
 	in := s.table.Load().slot(spi).Load()
-	if in == nil || in.params.SPI != spi {
+	if in == nil || in.id.spi != spi {
 		return nil
 	}
 	return in
@@ -110,7 +110,7 @@ func (s *SAD) Release(spi esp.SPI) {
 func (s *SAD) Install(in *Inbound) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	spi := in.params.SPI
+	spi := in.id.spi
 	if !s.reserved[spi] {
 		if err := s.makeRoom(); err != nil {
 			return err
@@ -197,8 +197,8 @@ func (s *SAD) makeRoom() error {
 	}
 	for i := range old {
 		if in := old[i].Load(); in != nil {
-			t.slot(in.params.SPI).Store(in)
-			s.taken[s.index(in.params.SPI)] = true
+			t.slot(in.id.spi).Store(in)
+			s.taken[s.index(in.id.spi)] = true
 		}
 	}
 	s.table.Store(&t)

@@ -80,7 +80,7 @@ func TestSADModel(t *testing.T) {
 				}
 				reserved = append(reserved, spi)
 			case step < 8 && len(reserved) > 0:
-				in := &Inbound{params: Params{SPI: reserved[0]}}
+				in := &Inbound{id: inboundID{spi: reserved[0]}}
 				if err := s.Install(in); err != nil {
 					r.Fatal(err)
 				}
@@ -146,7 +146,7 @@ func TestSADGrowth(t *testing.T) {
 		t.Errorf("%d of %d slots taken for %d reservations", got, len(s.taken), s.Reserved())
 	}
 	for _, spi := range spis {
-		if err := s.Install(&Inbound{params: Params{SPI: spi}}); err != nil {
+		if err := s.Install(&Inbound{id: inboundID{spi: spi}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -167,7 +167,7 @@ func TestSADConcurrent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := &Inbound{params: Params{SPI: spi}}
+	in := &Inbound{id: inboundID{spi: spi}}
 	if err := s.Install(in); err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +193,7 @@ func TestSADConcurrent(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Install(&Inbound{params: Params{SPI: spi}}); err != nil {
+		if err := s.Install(&Inbound{id: inboundID{spi: spi}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -206,7 +206,7 @@ func BenchmarkLookup(b *testing.B) {
 	var spi esp.SPI
 	for range 10_000 {
 		spi, _ = s.Reserve()
-		_ = s.Install(&Inbound{params: Params{SPI: spi}})
+		_ = s.Install(&Inbound{id: inboundID{spi: spi}})
 	}
 	for b.Loop() {
 		if s.Lookup(spi) == nil {
