@@ -26,7 +26,7 @@ func TestFamilies(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, 3)
 			sgs := w.gateways(3)
-			w.start(w.Receiver, w.ReceiverConfig())
+			bob := w.start(w.Receiver, w.ReceiverConfig())
 			alice := w.start(w.Sender, w.familyConfig(tt.v6, tt.encap))
 			to := w.ReceiverAddr
 			if tt.v6[3] {
@@ -35,7 +35,8 @@ func TestFamilies(t *testing.T) {
 			st, err := w.Sender.Ping(w.ctx, to, 10, 50*time.Millisecond)
 			must(t, err)
 			if st.Lost() != 0 {
-				t.Fatalf("%d of %d pings were lost; drops: %v %v", st.Lost(), st.Sent, w.drops(alice), w.drops(sgs[0]))
+				w.whereabouts(append(sgs, bob, alice))
+				t.Fatalf("%d of %d pings were lost:\n%s", st.Lost(), st.Sent, st.Output)
 			}
 			w.fullPings(to, chainOf(w, alice))
 			wantFamilies(t, chainOf(w, alice), tt.v6, tt.encap)
