@@ -13,7 +13,7 @@ import (
 // rewrite changes every IKE_SA_INIT message of one end on its way.
 func (p *pair) rewrite(from *end, change func(m *message.Message)) {
 	p.drop = func(f flight) bool {
-		if f.from != from || f.kind() != message.IKESAInit {
+		if f.from != from || !opens(f.kind()) {
 			return false
 		}
 		m := must1(message.Parse(f.d.Data))

@@ -211,7 +211,11 @@ func (e *Engine) initResponse(sa *ikeSA, d Datagram, h message.Header, now time.
 	if err := e.finishInit(s, m, now); err != nil {
 		i.remember(0, err.Error())
 		var no unfit
-		if errors.As(err, &no) && i.failAt.IsZero() {
+		switch {
+		case !errors.As(err, &no):
+		case i.ticket != nil: // IKE_SA_INIT may find other terms
+			e.startOver(s, true, now)
+		case i.failAt.IsZero():
 			i.failAt = now.Add(e.opt.InitErrorGrace)
 		}
 	}

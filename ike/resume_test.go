@@ -86,7 +86,7 @@ func (p *pair) comesBack(c PeerConfig, want string) {
 	}
 	up, _ := last[SessionUp](p.i)
 	at, _ := last[SessionUp](p.r)
-	if resumed := want == wasResumed; up.ID != id || up.Resumed != resumed || at.Resumed != resumed {
+	if resumed := strings.HasPrefix(want, wasResumed); up.ID != id || up.Resumed != resumed || at.Resumed != resumed {
 		p.t.Errorf("%+v and %+v, resumed should be %v; %s", up, at, resumed, dump(p.i.events))
 	}
 	p.agree()
@@ -259,6 +259,12 @@ func TestNotResumed(t *testing.T) {
 		}, inFull},
 		"tickets are off here":  {func(_ *pair, c *PeerConfig) { c.Resumption = false }, inFull},
 		"tickets are off there": {func(p *pair, _ *PeerConfig) { p.r.e.opt.Accept[0].Resumption = false }, refusedOne},
+		"users prove themselves by EAP now": {func(p *pair, _ *PeerConfig) {
+			old := p.r.e.opt.Accept[0]
+			old.Resumption = false
+			p.r.e.opt.Accept[0].Users = func(string) ([]byte, bool) { return nil, false }
+			p.r.e.opt.Accept = append(p.r.e.opt.Accept, old)
+		}, refusedOne},
 		"the gateway is another one": {func(p *pair, c *PeerConfig) {
 			c.Remote = netip.MustParseAddrPort("192.0.2.2:500")
 		}, inFull},
@@ -286,6 +292,73 @@ func TestNotResumed(t *testing.T) {
 			}
 			p.comesBack(c, tt.want)
 		})
+	}
+}
+
+// TestResumeChildless: a resumed session, too, begins without a child SA where that is
+// wanted.
+func TestResumeChildless(t *testing.T) {
+	for _, mode := range []Childless{ChildlessPrefer, ChildlessForce} {
+		c, a := resumable(t)
+		c.Childless = mode
+		p := newPair(t, a)
+		p.establish(c)
+		lease := p.i.theSession().Lease4
+		for range 2 {
+			p.interrupt()
+			p.comesBack(c, wasResumed+" CREATE_CHILD_SA")
+			if got := p.i.theSession(); got.Lease4 != lease || got.Rekeys != 0 {
+				t.Errorf("%v: came back as %+v", mode, got)
+			}
+		}
+		p.rekeyChild(p.i)
+		p.settle()
+		p.agree()
+	}
+}
+
+// TestResumeChildlessUnsupported: a responder that does not say that it can begin without
+// a child SA (RFC 6023, Section 3) is asked in full. So is one whose word was
+// taken out on the way.
+func TestResumeChildlessUnsupported(t *testing.T) {
+	for mode, want := range map[Childless]string{
+		ChildlessForce:  refusedOne + " CREATE_CHILD_SA",
+		ChildlessPrefer: wasResumed + " " + inFull + " CREATE_CHILD_SA",
+	} {
+		c, a := resumable(t)
+		c.Childless = mode
+		p := newPair(t, a)
+		p.establish(c)
+		p.interrupt()
+		p.rewrite(p.r, func(m *message.Message) {
+			if m.Exchange == message.IKESessionResume {
+				withoutNotify(m, message.ChildlessIKEv2Supported)
+			}
+		})
+		from := len(p.tap)
+		must1(p.i.e.Initiate(c, p.now))
+		p.advance(30 * time.Second) // until what is half-open has ended
+		if got := p.askedFor(from); got != want {
+			t.Errorf("%v: exchanges %s, want %s", mode, got, want)
+		}
+		if got := p.i.theSession(); got.Resumed || got.State != "up" || len(p.r.e.order) != 1 {
+			t.Errorf("%v: %+v; %s", mode, got, dump(p.i.events))
+		}
+		p.agree()
+	}
+}
+
+// TestEAPNotResumed: who proves itself by EAP is neither given a ticket nor asks for
+// one.
+func TestEAPNotResumed(t *testing.T) {
+	c, a := eapPair(t)
+	c.Resumption, a.Resumption = true, true
+	p := newPair(t, a)
+	p.establish(c)
+	p.interrupt()
+	p.comesBack(c, "IKE_SA_INIT"+strings.Repeat(" IKE_AUTH", 4))
+	if n := len(p.i.e.tickets.kept) + len(p.r.e.tickets.issued); n != 0 {
+		t.Errorf("there are %d tickets", n)
 	}
 }
 

@@ -300,14 +300,25 @@ func TestResumedReauth(t *testing.T) {
 
 // TestResumeKeepsThePPK: it is in SK_d, and who needs it does not lose it.
 func TestResumeKeepsThePPK(t *testing.T) {
+	for _, childless := range []Childless{ChildlessNever, ChildlessForce} {
+		keepsThePPK(t, childless)
+	}
+}
+
+func keepsThePPK(t *testing.T, childless Childless) {
+	t.Helper()
 	c, a := ppkPair(t, ppkOf(ppkID, ppkSecret, true), map[string]string{ppkID: ppkSecret}, true)
-	c.Resumption, a.Resumption = true, true
+	c.Resumption, a.Resumption, c.Childless = true, true, childless
 	p := newPair(t, a)
 	p.establish(c)
 	p.advance(time.Second)
 	p.interrupt()
 	from := len(p.tap)
-	p.comesBack(c, wasResumed)
+	want := wasResumed
+	if childless == ChildlessForce {
+		want += " CREATE_CHILD_SA" // and no rekey of the IKE SA first
+	}
+	p.comesBack(c, want)
 	for _, n := range []*end{p.i, p.r} {
 		if s := n.theSession(); !s.PPK || !s.Resumed {
 			t.Errorf("%s: %+v", n.name, s)
