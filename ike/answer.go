@@ -120,6 +120,17 @@ func (s *session) hasChild() bool {
 	return promised || slices.ContainsFunc(s.children, func(c *child) bool { return c.state != childLingering })
 }
 
+// asks reports whether this node asks the peer for a pair of the session's layer, or
+// is about to.
+func (s *session) asks() bool {
+	asks := func(t task) bool {
+		r, ok := t.(*rekeyChild)
+		return ok && r.old == nil && r.cfg.Layer == s.layer
+	}
+	return asks(currentTask(s.cur)) || slices.ContainsFunc(s.cur.queue, asks) ||
+		slices.ContainsFunc(s.postponed, func(p postponed) bool { return asks(p.task) })
+}
+
 // modes reports whether the session may have child SAs of mode m.
 func (s *session) modes(m esp.Mode) bool {
 	if s.initiator {
@@ -263,8 +274,8 @@ func (e *Engine) answerCreate(sa *ikeSA, ps []message.Payload, now time.Time) ([
 func (e *Engine) mayReplace(sa *ikeSA, rekey *message.Notify) (*child, *refusal) {
 	s := sa.sess
 	if rekey == nil {
-		if s.initiator && (s.hasChild() || e.sender(s.layer) != nil) {
-			return nil, refuse(message.NoAdditionalSAs, "there is a child SA, which another would rival")
+		if s.initiator && (s.hasChild() || s.asks() || e.sender(s.layer) != nil) {
+			return nil, refuse(message.NoAdditionalSAs, "there is a child SA, or will be, which another would rival")
 		}
 		return nil, nil
 	}

@@ -23,6 +23,31 @@ func TestNewChildWhileDeleting(t *testing.T) {
 	})
 }
 
+// TestNewChildBesideOwn: while a session that came up without a pair asks for its
+// first one, or waits to ask again, the peer gets none of the same layer.
+func TestNewChildBesideOwn(t *testing.T) {
+	for _, later := range []bool{false, true} {
+		c := peerConfig(t)
+		c.Childless = ChildlessForce
+		p := newPair(t, acceptConfig(t))
+		if _, err := p.i.e.Initiate(c, p.now); err != nil {
+			t.Fatal(err)
+		}
+		for p.flush(); p.wire[0].kind() != message.CreateChildSA; {
+			p.deliver(0)
+		}
+		if later {
+			p.answerWith(p.i, p.r, &message.Notify{Kind: message.TemporaryFailure})
+			p.wire = nil
+		}
+		got, _ := p.tell(p.r, p.r.say(message.CreateChildSA, p.i.e.order[0].cur.recvID, false, childRequest(t, 0)...))
+		if n := childError(got); n == nil || n.Kind != message.NoAdditionalSAs {
+			t.Errorf("later %v: %v", later, n)
+		}
+		p.i.strict()
+	}
+}
+
 // succeeded has a session of the initiator and the next one, which has taken over the
 // layer.
 func succeeded(t *testing.T) (p *pair, old, next *session) {
