@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"warren/ike/crypt"
 	"warren/ike/eap"
 	"warren/ike/message"
@@ -21,7 +23,7 @@ const eapUser, eapPassword = "alice@corp.example", "Schlüssel of Alice"
 
 // eapPair is a client that proves itself by EAP-MSCHAPv2 to a gateway with a
 // certificate.
-func eapPair(t *testing.T) (PeerConfig, AcceptConfig) {
+func eapPair(t rapid.TB) (PeerConfig, AcceptConfig) {
 	pk := thePKI()
 	c, a := peerConfig(t), acceptConfig(t)
 	c.PSK, a.PSK = nil, nil

@@ -437,6 +437,28 @@ func TestMOBIKEOtherAddress(t *testing.T) {
 	}
 }
 
+// A forged answer from an address that the responder has told of moves nothing.
+func TestMOBIKEForgedAnswer(t *testing.T) {
+	p, id := mobilePair(t, nil, func(_, r *Options) { r.Addresses = []netip.Addr{addrR.Addr(), elsewhereR} })
+	if err := p.i.e.Liveness(id, p.now); err != nil {
+		t.Fatal(err)
+	}
+	p.flush()
+	p.deliver(0)
+	f := p.wire[0]
+	f.d.Path.Local = netip.AddrPortFrom(elsewhereR, f.d.Path.Local.Port())
+	f.d.Data = bytes.Clone(f.d.Data)
+	f.d.Data[len(f.d.Data)-1] ^= 1
+	before := p.i.state()
+	p.hand(f)
+	if out := p.i.take(); len(out) != 0 || p.i.state() != before {
+		t.Errorf("%d messages, the path is %v", len(out), p.i.e.order[0].path)
+	}
+	p.settle()
+	p.samePath()
+	p.close()
+}
+
 // A responder that has moved is followed to where it announces itself from.
 func TestMOBIKEResponderMoves(t *testing.T) {
 	p, _ := mobilePair(t, nil)

@@ -155,6 +155,8 @@ func (d *dumper) list(path string, v reflect.Value) {
 	}
 	d.line(path, fmt.Sprint(v.Len()))
 	for i := range v.Len() {
-		d.value(fmt.Sprintf("%s[%d]", path, i), v.Index(i))
+		if x := v.Index(i); v.Len() < 256 || !x.IsZero() { // a table is mostly empty
+			d.value(fmt.Sprintf("%s[%d]", path, i), x)
+		}
 	}
 }

@@ -19,6 +19,8 @@ func (n *end) sound() {
 	n.soundSAs()
 	n.soundSPIs()
 	n.soundTimers()
+	n.soundTickets()
+	n.soundPairings()
 	for _, s := range n.e.order {
 		n.soundBounds(s)
 	}
@@ -170,6 +172,48 @@ func (n *end) soundTimers() {
 	}
 }
 
+// soundTickets checks that each ticket is known by its digest, and that of a session
+// that is there by that too.
+func (n *end) soundTickets() {
+	e := n.e
+	for key, t := range e.tickets.issued {
+		if s := e.sessions[t.session]; t.key != key || s != nil && s.resumption.ticket != t {
+			n.t.Errorf("%s: a ticket of session %d is not the last one", n.name, t.session)
+		}
+	}
+	for _, s := range e.order {
+		t := s.resumption.ticket
+		switch {
+		case t == nil:
+		case s.initiator && slices.Contains(e.tickets.kept, t):
+			n.t.Errorf("%s: the ticket of session %d is kept already", n.name, s.id)
+		case !s.initiator && (e.tickets.issued[t.key] == t) == wiped(t): // it may have ended
+			n.t.Errorf("%s: the ticket of session %d is not forgotten, or was wiped", n.name, s.id)
+		}
+	}
+	if len(e.tickets.issued) > maxIssued || len(e.tickets.kept) > maxKept {
+		n.t.Errorf("%s: %d tickets, and %d are kept", n.name, len(e.tickets.issued), len(e.tickets.kept))
+	}
+}
+
+// soundPairings checks that sessions that are up are found by their identities, and
+// nothing else is.
+func (n *end) soundPairings() {
+	found := map[*session]int{}
+	for pair, ss := range n.e.pairs {
+		for _, s := range ss {
+			if found[s]++; s.pair != pair || s.state == sessionUp && s.pairing() != pair || n.e.sessions[s.id] != s {
+				n.t.Errorf("%s: session %d is found by %v", n.name, s.id, pair)
+			}
+		}
+	}
+	for _, s := range n.e.order {
+		if found[s] > 1 || s.state == sessionUp && found[s] == 0 {
+			n.t.Errorf("%s: session %d is found %d times by its identities", n.name, s.id, found[s])
+		}
+	}
+}
+
 func (n *end) soundLeases() {
 	want := map[*Pool]int{}
 	for _, s := range n.e.order {
@@ -239,6 +283,9 @@ func (n *end) soundBounds(s *session) {
 		}
 	}
 	proven := s.state != sessionConnecting && s.state != sessionHalfOpen
+	if s.state == sessionUp && (s.eapPeer != nil || s.eapServer != nil) {
+		n.t.Errorf("%s: session %d goes on with EAP", n.name, s.id)
+	}
 	if s.state == sessionUp && (s.half != nil || s.init != nil || s.wait != nil) || !proven && len(s.children) > 0 {
 		n.t.Errorf("%s: session %d is in state %v with half %v, %d child SAs", n.name, s.id, s.state, s.half != nil, len(s.children))
 	}
