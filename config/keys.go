@@ -140,7 +140,7 @@ func peerKeys() []Key {
 		{"accept[]", "mobike", "true or false", "true", "let a peer keep its tunnel when its address changes (RFC 4555)"},
 		{"accept[]", "resumption", "true or false", "true", "give tickets to peers, and let them resume interrupted sessions with them (RFC 5723)"},
 		{"accept[]", "secrets_file", "path", "", "one `id: secret` a line, instead of the identity's own"},
-		{"accept[]", "users_file", "path", "", "passwords of users, one `name: password` a line: peers prove themselves by EAP-MSCHAPv2, after this node, and `ids` are for the names of users"},
+		{"accept[]", "users_file", "path", "", "passwords of users, one `name: password` a line: peers prove themselves by EAP-MSCHAPv2, after this node, and `ids` are for the names of users; who calls itself something that they do not match is asked for its name"},
 		{"accept[]", "ppk_file", "path", "", "post-quantum pre-shared keys (RFC 8784) that peers may come with, one `id: secret` a line, instead of the identity's own"},
 		{"accept[]", "ppk_required", "true or false", "true, or the identity's", "refuse peers that come without one of them"},
 		{"accept[]", "liveness", "duration, 0 is off", "the node's", "silence after which a peer is asked whether it is there"},

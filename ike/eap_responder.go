@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"warren/ike/crypt"
@@ -93,10 +94,13 @@ func (v *eapServing) find(e *Engine, s *session, idr *message.ID) error {
 }
 
 // mustAsk reports whether the initiator is to be asked for its identity, which is
-// not needed where IDi tells one (RFC 7296, Section 3.16). Windows calls itself by
-// its address, and insists.
+// not needed where IDi tells one (RFC 7296, Section 3.16): the name of one who may
+// come in. Others insist: Windows calls itself by its address, and strongSwan proves
+// its eap_id only to who has asked for it.
 func (v *eapServing) mustAsk() bool {
-	return v.idi.IDType != message.IDFQDN && v.idi.IDType != message.IDEmail
+	id := idOf(v.idi)
+	named := v.idi.IDType == message.IDFQDN || v.idi.IDType == message.IDEmail
+	return !named || !slices.ContainsFunc(v.configs, func(a *AcceptConfig) bool { return a.admits(id) })
 }
 
 // users finds the password of a user, and the configuration that has it. Who has

@@ -28,7 +28,7 @@ func eapPair(t rapid.TB) (PeerConfig, AcceptConfig) {
 	c, a := peerConfig(t), acceptConfig(t)
 	c.PSK, a.PSK = nil, nil
 	c.EAP, c.Trust = eap.PasswordAccount(eapUser, []byte(eapPassword)), store(t, trust.Options{}, pk.root)
-	a.Cert, a.IDs = credential(t, issue(pk.root, "ecdsa-p256", "sg1.example")), []string{"*@corp.example", "bob"}
+	a.Cert, a.IDs = credential(t, issue(pk.root, "ecdsa-p256", "sg1.example")), []string{"*@corp.example", "bob", "alice.example"}
 	a.Users = func(user string) ([]byte, bool) {
 		p, ok := map[string]string{eapUser: eapPassword, "bob": "of Bob", "carol@other.example": "of Carol"}[user]
 		return []byte(p), ok
@@ -54,7 +54,8 @@ func TestEAP(t *testing.T) {
 	}{
 		"a name":            {"alice.example", 4, nil},
 		"the user itself":   {eapUser, 4, nil},
-		"an address":        {"192.0.2.100", 5, nil}, // asked for its identity
+		"name of no user":   {"carol.example", 5, nil}, // asked for its identity
+		"an address":        {"192.0.2.100", 5, nil},
 		"an opaque id":      {"keyid:phone", 5, nil},
 		"responder by psk":  {"alice.example", 4, func(c *PeerConfig, a *AcceptConfig) { withGroupSecret(c, a) }},
 		"with a PPK":        {"alice.example", 4, func(c *PeerConfig, a *AcceptConfig) { withPPK(c, a, true, true) }},
