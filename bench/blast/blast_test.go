@@ -2,6 +2,7 @@ package blast
 
 import (
 	"net/netip"
+	"os"
 	"testing"
 	"time"
 )
@@ -9,8 +10,11 @@ import (
 func pair(t *testing.T, addr string) (*Sender, *Receiver) {
 	t.Helper()
 	r, err := Listen(netip.MustParseAddrPort(addr))
-	if err != nil {
+	if err != nil && os.Getenv("CI") == "" {
 		t.Skipf("no such address here: %v", err)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 	t.Cleanup(func() { r.Close() })
 	s, err := Dial(r.Addr())

@@ -149,6 +149,18 @@ func (a *app) client() (*control.Client, error) {
 	return control.NewClient(path), nil
 }
 
+// asking is the run of a verb that talks to the daemon.
+func (a *app) asking(do func(ctx context.Context, c *control.Client) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, _ []string) error {
+		c, err := a.client()
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		return do(cmd.Context(), c)
+	}
+}
+
 func (a *app) socketPath() (string, error) {
 	if a.socket != "" {
 		return a.socket, nil

@@ -18,17 +18,12 @@ func (a *app) eventsCommand() *cobra.Command {
 		Short: "Follow what happens, or print what happened",
 		Long:  "events prints events as they happen. With -o json each is one line.",
 		Args:  exactly(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := a.client()
-			if err != nil {
-				return err
-			}
-			defer c.Close()
+		RunE: a.asking(func(ctx context.Context, c *control.Client) error {
 			if noFollow {
-				return a.history(cmd.Context(), c, since)
+				return a.history(ctx, c, since)
 			}
-			return a.follow(cmd.Context(), c, all || since > 0, since)
-		},
+			return a.follow(ctx, c, all || since > 0, since)
+		}),
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "begin with the events that the daemon remembers")
 	cmd.Flags().Uint64Var(&since, "since", 0, "begin after the event with this `NUMBER`")

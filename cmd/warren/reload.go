@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -18,13 +19,8 @@ func (a *app) reloadCommand() *cobra.Command {
 			"others go down and, where they stood, come up again. Sessions of peers that would\n" +
 			"not be let in any more end. If something is wrong, nothing changes.",
 		Args: exactly(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := a.client()
-			if err != nil {
-				return err
-			}
-			defer c.Close()
-			r, err := c.Reload(cmd.Context())
+		RunE: a.asking(func(ctx context.Context, c *control.Client) error {
+			r, err := c.Reload(ctx)
 			switch {
 			case errors.Is(err, control.ErrNotRunning):
 				return err
@@ -38,6 +34,6 @@ func (a *app) reloadCommand() *cobra.Command {
 			}
 			a.printf("%s\n", r)
 			return nil
-		},
+		}),
 	}
 }

@@ -49,13 +49,8 @@ func show[T any](a *app, name, short string, fetch func(*control.Client, context
 		Use:   name,
 		Short: short,
 		Args:  exactly(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := a.client()
-			if err != nil {
-				return err
-			}
-			defer c.Close()
-			v, err := fetch(c, cmd.Context())
+		RunE: a.asking(func(ctx context.Context, c *control.Client) error {
+			v, err := fetch(c, ctx)
 			if err != nil {
 				return err
 			}
@@ -63,7 +58,7 @@ func show[T any](a *app, name, short string, fetch func(*control.Client, context
 				return a.printJSON(v)
 			}
 			return a.table(rows(v))
-		},
+		}),
 	}
 }
 

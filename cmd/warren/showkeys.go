@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -24,13 +25,8 @@ func (a *app) showKeysCommand() *cobra.Command {
 			"with offloads: none a capture has every packet by itself. The node tells its\n" +
 			"keys only where its configuration has allow_key_export: true.",
 		Args: exactly(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := a.client()
-			if err != nil {
-				return err
-			}
-			defer c.Close()
-			k, err := c.Keys(cmd.Context())
+		RunE: a.asking(func(ctx context.Context, c *control.Client) error {
+			k, err := c.Keys(ctx)
 			switch {
 			case err != nil:
 				return err
@@ -42,7 +38,7 @@ func (a *app) showKeysCommand() *cobra.Command {
 			a.printf("# ikev2_decryption_table\n%s# esp_sa\n%s", lines(k.IKE), lines(k.ESP))
 			a.tellLeftOut(k)
 			return nil
-		},
+		}),
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "write the two files into `DIR`")
 	return cmd

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -19,13 +20,8 @@ func (a *app) statusCommand() *cobra.Command {
 			"what was refused. It exits with 3 if some chain is not what it should be, and\n" +
 			"with 4 if no daemon runs or no chain is up though some should be.",
 		Args: exactly(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := a.client()
-			if err != nil {
-				return err
-			}
-			defer c.Close()
-			s, err := c.Status(cmd.Context())
+		RunE: a.asking(func(ctx context.Context, c *control.Client) error {
+			s, err := c.Status(ctx)
 			if err != nil {
 				return err
 			}
@@ -38,7 +34,7 @@ func (a *app) statusCommand() *cobra.Command {
 				return &endError{code, nil}
 			}
 			return err
-		},
+		}),
 	}
 }
 

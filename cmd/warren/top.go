@@ -20,21 +20,16 @@ func (a *app) topCommand() *cobra.Command {
 		Long: "top prints, again and again, what each layer of each chain and each accepted\n" +
 			"peer carries per second. With -o json each round is one line.",
 		Args: exactly(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: a.asking(func(ctx context.Context, c *control.Client) error {
 			if every < 100*time.Millisecond {
 				return usage("--interval is %v; write 100ms or more", every)
 			}
-			c, err := a.client()
-			if err != nil {
-				return err
-			}
-			defer c.Close()
-			err = a.top(cmd.Context(), c, every, count)
+			err := a.top(ctx, c, every, count)
 			if errors.Is(err, context.Canceled) {
 				return nil // Ctrl-C is how one stops watching
 			}
 			return err
-		},
+		}),
 	}
 	cmd.Flags().DurationVar(&every, "interval", every, "`TIME` between rounds")
 	cmd.Flags().IntVar(&count, "count", 0, "stop after so many `ROUNDS`; 0 is never")

@@ -10,67 +10,43 @@ import (
 	"warren/control"
 )
 
-type chainAction func(ctx context.Context, chain string, progress func(control.Event)) error
+type chainAction func(c *control.Client, ctx context.Context, chain string, progress func(control.Event)) error
 
 func (a *app) upCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "up CHAIN|all",
-		Short: "Build a chain, outermost tunnel first",
-		Args:  exactly("CHAIN|all"),
-
-		ValidArgsFunction: a.completeChain,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.act(cmd.Context(), "up", args[0], func(c *control.Client) chainAction { return c.Up })
-		},
-	}
+	return a.chainCommand("up", "Build a chain, outermost tunnel first", (*control.Client).Up)
 }
 
 func (a *app) rekeyCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:               "rekey CHAIN|all",
-		Short:             "Replace the SAs of a chain, layer by layer, without losing a packet",
-		Args:              exactly("CHAIN|all"),
-		ValidArgsFunction: a.completeChain,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.act(cmd.Context(), "rekey", args[0], func(c *control.Client) chainAction { return c.Rekey })
-		},
-	}
+	return a.chainCommand("rekey", "Replace the SAs of a chain, layer by layer, without losing a packet", (*control.Client).Rekey)
 }
 
 func (a *app) reauthCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:               "reauth CHAIN|all",
-		Short:             "Authenticate a chain anew, layer by layer, without losing a packet",
-		Args:              exactly("CHAIN|all"),
-		ValidArgsFunction: a.completeChain,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.act(cmd.Context(), "reauth", args[0], func(c *control.Client) chainAction { return c.Reauth })
-		},
-	}
+	return a.chainCommand("reauth", "Authenticate a chain anew, layer by layer, without losing a packet", (*control.Client).Reauth)
 }
 
 func (a *app) downCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "down CHAIN|all",
-		Short: "Take a chain down, innermost layer first",
-		Args:  exactly("CHAIN|all"),
+	return a.chainCommand("down", "Take a chain down, innermost layer first", (*control.Client).Down)
+}
 
+// chainCommand is a verb that does something with a chain.
+func (a *app) chainCommand(verb, short string, do chainAction) *cobra.Command {
+	return &cobra.Command{
+		Use:               verb + " CHAIN|all",
+		Short:             short,
+		Args:              exactly("CHAIN|all"),
 		ValidArgsFunction: a.completeChain,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.act(cmd.Context(), "down", args[0], func(c *control.Client) chainAction { return c.Down })
+			return a.asking(func(ctx context.Context, c *control.Client) error {
+				return a.act(ctx, c, verb, args[0], do)
+			})(cmd, args)
 		},
 	}
 }
 
 // act asks the daemon and prints a line for each step.
-func (a *app) act(ctx context.Context, verb, chain string, method func(*control.Client) chainAction) error {
-	c, err := a.client()
-	if err != nil {
-		return err
-	}
-	defer c.Close()
+func (a *app) act(ctx context.Context, c *control.Client, verb, chain string, do chainAction) error {
 	steps := []control.Event{}
-	err = method(c)(ctx, chain, func(e control.Event) {
+	err := do(c, ctx, chain, func(e control.Event) {
 		steps = append(steps, e)
 		if !a.json() {
 			a.printf("%s\n", eventText(e))

@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -53,17 +52,5 @@ func lookups(ctx context.Context, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	page := bench.LookupsPage(all, o)
-	if docs == "" {
-		fmt.Print(page)
-		return nil
-	}
-	return writeDoc(docs, "lookups.md", page)
-}
-
-func writeDoc(dir, name, text string) error {
-	if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
-		return fmt.Errorf("bench: %w", err)
-	}
-	return nil
+	return putPage(docs, "lookups.md", bench.LookupsPage(all, o))
 }
