@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 
 	wgtun "golang.zx2c4.com/wireguard/tun"
 
@@ -117,7 +118,9 @@ func (d *Native) Close() error {
 		for _, f := range d.files {
 			d.closeErr = errors.Join(d.closeErr, f.Close())
 		}
-		if err := d.dev.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
+		// The library wakes its listener through a pipe, of which that may have
+		// closed either end by then.
+		if err := d.dev.Close(); err != nil && !errors.Is(err, os.ErrClosed) && !errors.Is(err, syscall.EPIPE) {
 			d.closeErr = errors.Join(d.closeErr, err)
 		}
 		if d.closeErr != nil {
