@@ -32,11 +32,8 @@ type recorded struct {
 
 func readRecorded(t *testing.T, name string) *recorded {
 	t.Helper()
-	r := &recorded{dir: filepath.Join("../../shared/vectors/traces", name)}
-	data, err := os.ReadFile(filepath.Join(r.dir, "trace.json"))
-	if os.IsNotExist(err) {
-		t.Skip("the recorded exchanges are not beside the checkout")
-	}
+	r := &recorded{dir: filepath.Join("testdata", name)}
+	data := must(os.ReadFile(filepath.Join("crypt/testdata", name+".json")))
 	if err := json.Unmarshal(data, r); err != nil {
 		t.Fatal(err)
 	}
