@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"time"
 
@@ -16,8 +17,11 @@ const (
 	iperfPort = 5200 // and the number of streams: a server may still tidy up after the last transfer
 	blastPort = 7777
 
-	idleEvery   = 2 * time.Millisecond
-	loadedEvery = 10 * time.Millisecond
+	// Between two pings: for less than 10 ms ping does not sleep but spins, and
+	// takes half a core from what is measured.
+	idleEvery   = 20 * time.Millisecond
+	loadedEvery = 50 * time.Millisecond
+
 	rampUp      = 300 * time.Millisecond // of TCP, before round trips count as loaded
 
 	udpHeaders = 28 // IPv4 and UDP
@@ -40,19 +44,28 @@ func (s *session) measure(ctx context.Context) error {
 			return err
 		}
 	}
-	steps := []func(context.Context) error{s.idle, s.oneStream, s.fourStreams}
+	steps := []step{{RTTIdle, s.idle}, {TCP1, s.oneStream}, {TCP4, s.fourStreams}}
 	for _, size := range Sizes() {
-		steps = append(steps, func(ctx context.Context) error { return s.udp(ctx, size) })
+		steps = append(steps, step{UDP(size), func(ctx context.Context) error { return s.udp(ctx, size) }})
 	}
 	var errs []error
 	for _, step := range steps {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		errs = append(errs, step(ctx))
+		if len(s.opt.Only) == 0 || slices.Contains(s.opt.Only, step.key) {
+			errs = append(errs, step.do(ctx))
+		}
 	}
 	return errors.Join(errs...)
 }
+
+// A step measures the figure key, and maybe others on the way.
+type step struct {
+	key string
+	do  func(context.Context) error
+}
+
 
 func (s *session) set(key string, v float64) { s.round.Figures[key] = v }
 

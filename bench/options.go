@@ -2,7 +2,10 @@ package bench
 
 import (
 	"cmp"
+	"fmt"
 	"io"
+	"slices"
+	"strings"
 )
 
 // Options says how much is measured. The zero value is a full run, which takes
@@ -18,7 +21,7 @@ type Options struct {
 	// Loss is the part of the packets that a loss-free rate may lose. Zero means
 	// one in a thousand.
 	Loss float64 `json:"loss"`
-	// Pings is how many round trips are measured idle. Zero means 200.
+	// Pings is how many round trips are measured idle. Zero means 100.
 	Pings int `json:"pings"`
 	// Segments is how many UDP packets the sender hands over as one. Zero means
 	// that each is sent for itself, 64 to a system call.
@@ -28,6 +31,9 @@ type Options struct {
 
 	// Systems are their names; none means all.
 	Systems []string `json:"-"`
+	// Only are the keys of what is measured, RTTIdle, TCP1, TCP4 and those of UDP;
+	// none means all. Others are measured on the way: RTTLoaded with TCP4.
+	Only []string `json:"only,omitempty"`
 	// Label is printed above the results.
 	Label string `json:"-"`
 	// Progress gets a line for each system and round. Nil discards them.
@@ -39,11 +45,25 @@ func (o Options) withDefaults() Options {
 	o.Seconds = cmp.Or(o.Seconds, 4)
 	o.Probe = cmp.Or(o.Probe, 300)
 	o.Loss = cmp.Or(o.Loss, 0.001)
-	o.Pings = cmp.Or(o.Pings, 200)
+	o.Pings = cmp.Or(o.Pings, 100)
 	if o.Progress == nil {
 		o.Progress = io.Discard
 	}
 	return o
+}
+
+// check reports what Only names and nothing measures.
+func (o Options) check() error {
+	known := []string{RTTIdle, TCP1, TCP4}
+	for _, size := range Sizes() {
+		known = append(known, UDP(size))
+	}
+	for _, key := range o.Only {
+		if !slices.Contains(known, key) {
+			return fmt.Errorf("bench: nothing measures %q, there are %s", key, strings.Join(known, ", "))
+		}
+	}
+	return nil
 }
 
 // Shortened is a run of some four minutes that shows whether all works.

@@ -18,7 +18,7 @@ const pageHow = `## How to read it
 * UDP is the highest rate that loses at most %s of its packets and has at most 5 %% of a trial's under way when its last one is sent,
   found by search with a sender that makes one system call for up to 64 packets%s and a receiver that counts super-packets. Where the path's MTU is too small for 1350 bytes, the largest payload that
   is not fragmented was sent (third table). "≥" means that the sender was the limit.
-* RTT is the median of pings; under load while four TCP streams run.
+* RTT is the median of pings, some 20 ms apart: for less ping would spin. Under load it is while four TCP streams run.
 * CPU is seconds of all cores for 10⁹ bits of TCP, traffic generators and kernel included; "daemons" is the share of the system's
   own processes. Whatever else the machine did is in it.
 * strongSwan's kernel-libipsec and wireguard-go have one layer. warren with several tunnels does them all at both ends: the sender seals

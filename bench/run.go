@@ -14,6 +14,9 @@ import (
 // in a new lab. It ends early, with what it has, when ctx does. A system that
 // fails is noted in the result and tried again in the next round.
 func Run(ctx context.Context, o Options, tools Tools) (*Result, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
 	o = o.withDefaults()
 	systems, err := Pick(o.Systems)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -54,6 +55,18 @@ func TestRunEnds(t *testing.T) {
 	}
 	if took := time.Since(begin); took > 20*time.Second {
 		t.Errorf("it took %v to end", took)
+	}
+}
+
+// TestRunOnly measures one figure of all.
+func TestRunOnly(t *testing.T) {
+	needRoot(t)
+	r, err := Run(t.Context(), Options{Rounds: 1, Pings: 3, Systems: []string{"veth"}, Only: []string{RTTIdle}}, Tools{})
+	if err != nil || len(r.Rounds) != 1 || len(r.Rounds[0].Figures) != 1 || r.Rounds[0].Figures[RTTIdle] <= 0 {
+		t.Errorf("Run: %+v, %v", r, err)
+	}
+	if _, err := Run(t.Context(), Options{Only: []string{"tcp2"}}, Tools{}); err == nil || !strings.Contains(err.Error(), "tcp1") {
+		t.Errorf("a figure that there is not: %v", err)
 	}
 }
 

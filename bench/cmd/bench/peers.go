@@ -31,6 +31,7 @@ func parse(args []string) (bench.Options, how, error) {
 	f.StringVar(&h.results, "results", "bench/results", "where the figures go")
 	f.StringVar(&h.docs, "docs", "docs", "where performance.md and performance.svg go; empty: nowhere")
 	f.StringVar(&h.warren, "warren", "", "the warren to measure; empty: build this one")
+	only := f.String("only", "", "of rtt_idle,tcp1,tcp4,udp64,udp512,udp1350 what is measured; empty: all")
 	systems := f.String("systems", "", "names joined by commas; empty: all")
 	if err := f.Parse(args); err != nil {
 		return o, h, flag.ErrHelp
@@ -41,11 +42,14 @@ func parse(args []string) (bench.Options, how, error) {
 	if *systems != "" {
 		o.Systems = strings.Split(*systems, ",")
 	}
+	if *only != "" {
+		o.Only = strings.Split(*only, ",")
+	}
 	if *short {
 		o = shorten(o)
-		if !given(f, "docs") {
-			h.docs = ""
-		}
+	}
+	if (*short || *only != "") && !given(f, "docs") {
+		h.docs = ""
 	}
 	return o, h, nil
 }
@@ -53,7 +57,7 @@ func parse(args []string) (bench.Options, how, error) {
 // shorten fills in what was not asked for otherwise.
 func shorten(o bench.Options) bench.Options {
 	s := bench.Shortened()
-	s.Systems, s.Label, s.Loss, s.Segments = o.Systems, o.Label, o.Loss, o.Segments
+	s.Systems, s.Only, s.Label, s.Loss, s.Segments = o.Systems, o.Only, o.Label, o.Loss, o.Segments
 	if o.Rounds != 0 {
 		s.Rounds = o.Rounds
 	}

@@ -25,6 +25,7 @@ func TestParse(t *testing.T) {
 		"short writes no docs":  {"-short", bench.Shortened().Rounds, true, "", nil},
 		"unless they are named": {"-short -docs docs -rounds 3", 3, true, "docs", nil},
 		"no docs":               {"-docs=", 0, false, "", nil},
+		"a part writes none":    {"-only tcp1,tcp4", 0, false, "", nil},
 	}
 	for name, tt := range tests {
 		o, h, err := parse(strings.Fields(tt.args))
@@ -38,8 +39,8 @@ func TestParse(t *testing.T) {
 }
 
 func TestShortenKeepsWhatWasAskedFor(t *testing.T) {
-	o, _, err := parse(strings.Fields("-short -seconds 2 -probe 50 -loss 0.01 -segments 4 -label x -systems veth"))
-	want := bench.Options{Rounds: 2, Seconds: 2, Probe: 50, Loss: 0.01, Pings: 50, Segments: 4, Short: true, Label: "x", Systems: []string{"veth"}}
+	o, _, err := parse(strings.Fields("-short -seconds 2 -probe 50 -loss 0.01 -segments 4 -label x -systems veth -only tcp1"))
+	want := bench.Options{Rounds: 2, Seconds: 2, Probe: 50, Loss: 0.01, Pings: 50, Segments: 4, Short: true, Label: "x", Systems: []string{"veth"}, Only: []string{"tcp1"}}
 	if err != nil || !reflect.DeepEqual(o, want) {
 		t.Errorf("%+v, %v; want %+v", o, err, want)
 	}
