@@ -40,9 +40,12 @@ type egress struct {
 		from   int
 		bundle *nest.Bundle
 	}
-	turns        turns
-	lastNeed     nest.Key // told to the Handler in this batch already
-	in, bytes    uint64   // counted once a batch, as these
+	turns turns
+	need  struct { // what the Handler is to be told
+		flow packet.Flow
+		key  nest.Key // "": nothing
+	}
+	in, bytes    uint64 // counted once a batch, as these
 	hits, misses uint64
 	counts       counts
 }
@@ -183,17 +186,26 @@ func (e *egress) dispatch(p *packet.Packet, d nest.Decision, now time.Time) {
 	case nest.Send:
 		e.send(p, d.Bundle)
 	case nest.Hold:
-		e.d.hold.add(d.Key, p, now)
-		if d.Key != e.lastNeed {
-			e.lastNeed = d.Key
-			e.d.opt.Handler.Need(p.Flow, d.Key)
+		if d.Key != e.need.key {
+			e.tell()
 		}
+		e.d.hold.add(d.Key, p, now)
+		e.need.flow, e.need.key = p.Flow, d.Key
 	case nest.Unreachable:
 		e.answers.unreachable(p.Bytes(), p.Flow.Dst)
 		e.counts.drop(packet.Unreachable)
 	default:
 		e.counts.drop(reason(d))
 	}
+}
+
+// tell tells the Handler what is needed for the packets held last. It comes after
+// all of them: a chain that is up by now is released but once.
+func (e *egress) tell() {
+	if e.need.key != "" {
+		e.d.opt.Handler.Need(e.need.flow, e.need.key)
+	}
+	e.need.key = ""
 }
 
 // reason is why a decision refuses a packet.
@@ -293,7 +305,7 @@ func (e *egress) flush() error {
 	e.sealRun()
 	err := e.transmit(e.out)
 	e.out, e.run.from, e.run.bundle, e.used = e.out[:0], 0, nil, 0
-	e.lastNeed = ""
+	e.tell()
 	e.count()
 	if a := e.answers.take(); len(a) > 0 && err == nil {
 		n, werr := e.tun.WriteBatch(a)

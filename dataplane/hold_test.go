@@ -77,6 +77,38 @@ func TestHoldAndRelease(t *testing.T) {
 	}
 }
 
+// releaser has the chain up as soon as it is asked for.
+type releaser struct {
+	*recorder
+	*side
+	up *fakeView
+}
+
+func (r releaser) Need(_ packet.Flow, k nest.Key) {
+	r.side.dp.Publish(r.up)
+	r.side.dp.Release(k)
+}
+
+// TestReleasedAtOnce releases while the batch that asked for it is worked on:
+// nothing of it may stay behind.
+func TestReleasedAtOnce(t *testing.T) {
+	p := newPair(t, nests["udp tunnel"]...)
+	a, b := p.ends(false)
+	up := p.a.view
+	p.a.dp.Publish(&fakeView{decision: nest.Decision{Verdict: nest.Hold, Key: "web"}, layers: up.layers})
+	p.a.dp.opt.Handler = releaser{p.a.h, p.a, up}
+	batch := packet.NewBatch(3, 2048)
+	for i, q := range batch {
+		q.Set(datagram(a, b, 100, byte(i)))
+	}
+	if err := newEgress(p.a.dp, 0, ways).batch(batch); err != nil {
+		t.Fatal(err)
+	}
+	if c := p.a.dp.Counters(); c.Held != 0 || c.ToNetwork != 3 {
+		t.Errorf("%d held, %d sent, want 0 and 3", c.Held, c.ToNetwork)
+	}
+}
+
 func TestHoldExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, nests["udp tunnel"]...)
