@@ -31,3 +31,22 @@ func sumWide(b []byte, sum uint64) ([]byte, uint64) {
 	sum, carry := bits.Add64(sum, uint64(wide), 0)
 	return b[n*blockLen:], sum + carry
 }
+
+// copyBlocks copies n blocks from src to dst, which do not overlap, and is
+// sumBlocks of them.
+//
+//go:noescape
+func copyBlocks(dst, src *byte, n int) uint64
+
+// copySum copies src to dst, which is as long and no part of it, and adds it up.
+func copySum(dst, src []byte) uint16 {
+	n := min(len(src), MaxPacket) / blockLen
+	if n < minBlocks || !cpu.X86.HasAVX2 {
+		copy(dst, src)
+		return fold(sumWords(src, 0))
+	}
+	_ = dst[n*blockLen-1]
+	sum := bits.ReverseBytes16(fold(copyBlocks(&dst[0], &src[0], n)))
+	copy(dst[n*blockLen:], src[n*blockLen:])
+	return fold(sumWords(src[n*blockLen:], uint64(sum)))
+}

@@ -44,6 +44,27 @@ func TestSumRandom(t *testing.T) {
 	})
 }
 
+// TestCopySum copies each length, and nothing behind it.
+func TestCopySum(t *testing.T) {
+	buf := bytes.Repeat([]byte{0xff, 0xfe, 0x01, 0x80, 0xff, 0x7f, 0xff}, 60)
+	for from := range 33 {
+		for n := range 4*64 + 3 {
+			src, dst := buf[from:from+n], make([]byte, 300)
+			got := copySum(dst[:n], src)
+			if want := ^slowSum(src); !same(got, want) {
+				t.Fatalf("%d bytes from %d: sum %#04x, want %#04x", n, from, got, want)
+			}
+			if !bytes.Equal(dst[:n], src) || !bytes.Equal(dst[n:], make([]byte, 300-n)) {
+				t.Fatalf("%d bytes from %d are copied as % x", n, from, dst)
+			}
+		}
+	}
+	big := bytes.Repeat([]byte{0xff}, MaxPacket)
+	if got, want := copySum(make([]byte, MaxPacket), big), ^slowSum(big); !same(got, want) {
+		t.Errorf("all ones: sum %#04x, want %#04x", got, want)
+	}
+}
+
 func BenchmarkSum(b *testing.B) {
 	buf := make([]byte, 1380)
 	for _, c := range []struct {

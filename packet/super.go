@@ -5,6 +5,7 @@ package packet
 const MaxSegments = 64
 
 const (
+	udpLenOff = 4
 	udpSumOff = 6
 	tcpSumOff = 16
 
@@ -109,7 +110,7 @@ func (s *shape) setLengths(ip []byte, total int, id uint16) {
 		putBE16(ip[10:], ^fold(sumHeader(ip[:s.headerLen])))
 	}
 	if s.proto == ProtoUDP {
-		putBE16(ip[s.headerLen+4:], uint16(total-s.headerLen))
+		putBE16(ip[s.headerLen+udpLenOff:], uint16(total-s.headerLen))
 	}
 }
 
