@@ -145,6 +145,7 @@ func (n *Node) openPlane() (err error) {
 	}
 	n.listen(have)
 	n.plane.Publish(n.nest.View())
+	n.makeRoom(n.dev.Info().Queues)
 	n.onClose(n.plane.Close)
 	n.plane.Start()
 	return nil

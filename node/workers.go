@@ -13,9 +13,23 @@ import (
 // been measured may do no good.
 const maxWorkers = 4
 
-// workers is how many workers are wanted: one per CPU that this process may use.
+// cpus is how many CPUs this process may use.
+var cpus = runtime.GOMAXPROCS(0)
+
+// workers is how many workers are wanted: one per CPU.
 func (n *Node) workers() int {
-	return cmp.Or(n.cfg.Limits.Workers, min(runtime.GOMAXPROCS(0), maxWorkers))
+	return cmp.Or(n.cfg.Limits.Workers, min(cpus, maxWorkers))
+}
+
+// makeRoom has the runtime run n threads more at a time: workers, who do not give
+// way while they have packets, or wait for them but a moment. IKE and commands get
+// theirs from the kernel, which shares the CPUs among all.
+func (n *Node) makeRoom(workers int) {
+	runtime.GOMAXPROCS(cpus + workers)
+	n.onClose(func() error {
+		runtime.GOMAXPROCS(cpus)
+		return nil
+	})
 }
 
 // dataplane says how packets are moved, and why not faster.
