@@ -17,12 +17,13 @@ const (
 	iperfPort = 5200 // and the number of streams: a server may still tidy up after the last transfer
 	blastPort = 7777
 
-	// Between two pings: for less than 10 ms ping does not sleep but spins, and
-	// takes half a core from what is measured.
-	idleEvery   = 20 * time.Millisecond
+	// Between two pings. For less than 10 ms ping does not sleep but spins: then a
+	// processor is awake, and half of one is taken from what else is measured.
+	idleEvery   = 2 * time.Millisecond
+	rareEvery   = 20 * time.Millisecond
 	loadedEvery = 50 * time.Millisecond
 
-	rampUp      = 300 * time.Millisecond // of TCP, before round trips count as loaded
+	rampUp = 300 * time.Millisecond // of TCP, before round trips count as loaded
 
 	udpHeaders = 28 // IPv4 and UDP
 )
@@ -44,7 +45,7 @@ func (s *session) measure(ctx context.Context) error {
 			return err
 		}
 	}
-	steps := []step{{RTTIdle, s.idle}, {TCP1, s.oneStream}, {TCP4, s.fourStreams}}
+	steps := []step{{RTTIdle, s.idle}, {RTTRare, s.rare}, {TCP1, s.oneStream}, {TCP4, s.fourStreams}}
 	for _, size := range Sizes() {
 		steps = append(steps, step{UDP(size), func(ctx context.Context) error { return s.udp(ctx, size) }})
 	}
@@ -66,20 +67,28 @@ type step struct {
 	do  func(context.Context) error
 }
 
-
 func (s *session) set(key string, v float64) { s.round.Figures[key] = v }
 
 // idle measures round trips without other traffic. What the first packets set
 // in motion does not count.
 func (s *session) idle(ctx context.Context) error {
-	if _, err := s.path.from.Ping(ctx, s.path.target, 5, idleEvery); err != nil {
+	return s.pings(ctx, RTTIdle, s.opt.Pings, idleEvery)
+}
+
+// rare measures them with so much time between them that all sleep meanwhile.
+func (s *session) rare(ctx context.Context) error {
+	return s.pings(ctx, RTTRare, max(1, s.opt.Pings/4), rareEvery)
+}
+
+func (s *session) pings(ctx context.Context, key string, count int, every time.Duration) error {
+	if _, err := s.path.from.Ping(ctx, s.path.target, 5, every); err != nil {
 		return err
 	}
-	st, err := s.path.from.Ping(ctx, s.path.target, s.opt.Pings, idleEvery)
+	st, err := s.path.from.Ping(ctx, s.path.target, count, every)
 	if err != nil {
 		return err
 	}
-	return s.roundTrips(RTTIdle, st.Output)
+	return s.roundTrips(key, st.Output)
 }
 
 func (s *session) roundTrips(key, output string) error {
@@ -114,7 +123,9 @@ func (s *session) tcp(ctx context.Context, streams int, rate, cpu string) error 
 	if err != nil {
 		return err
 	}
-	res, err := s.path.from.Iperf(ctx, s.path.target, iperfPort+streams, "--time", strconv.Itoa(s.opt.Seconds), "--parallel", strconv.Itoa(streams))
+	res, err := s.path.from.Iperf(ctx, s.path.target, iperfPort+streams, "--time", strconv.Itoa(s.opt.Seconds),
+		"--parallel", strconv.Itoa(streams),
+		"--congestion", s.opt.Congestion)
 	if err != nil {
 		return err
 	}

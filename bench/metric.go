@@ -17,6 +17,7 @@ const (
 	TCP1      = "tcp1"
 	TCP4      = "tcp4"
 	RTTIdle   = "rtt_idle"
+	RTTRare   = "rtt_rare"
 	RTTLoaded = "rtt_loaded"
 	CPU1      = "cpu1"         // of the whole machine, one stream
 	CPU4      = "cpu4"         // four streams
@@ -40,6 +41,7 @@ func Metrics() []Metric {
 	}
 	return append(m,
 		Metric{Key: RTTIdle, Title: "RTT, idle", Unit: "ms", Scale: 1e3, Lower: true},
+		Metric{Key: RTTRare, Title: "RTT, rare", Unit: "ms", Scale: 1e3, Lower: true},
 		Metric{Key: RTTLoaded, Title: "RTT, 4 streams", Unit: "ms", Scale: 1e3, Lower: true},
 		Metric{Key: CPU1, Title: "CPU, 1 stream", Unit: "s/Gbit", Scale: 1, Lower: true},
 		Metric{Key: CPU4, Title: "CPU, 4 streams", Unit: "s/Gbit", Scale: 1, Lower: true},

@@ -21,8 +21,11 @@ type Options struct {
 	// Loss is the part of the packets that a loss-free rate may lose. Zero means
 	// one in a thousand.
 	Loss float64 `json:"loss"`
-	// Pings is how many round trips are measured idle. Zero means 100.
+	// Pings is how many round trips are measured idle. Zero means 200.
 	Pings int `json:"pings"`
+	// Congestion is the algorithm that TCP controls congestion by. Empty means
+	// cubic, the kernel's own default, whatever the machine's is.
+	Congestion string `json:"tcp_congestion"`
 	// Segments is how many UDP packets the sender hands over as one. Zero means
 	// that each is sent for itself, 64 to a system call.
 	Segments int `json:"segments"`
@@ -31,8 +34,8 @@ type Options struct {
 
 	// Systems are their names; none means all.
 	Systems []string `json:"-"`
-	// Only are the keys of what is measured, RTTIdle, TCP1, TCP4 and those of UDP;
-	// none means all. Others are measured on the way: RTTLoaded with TCP4.
+	// Only are the keys of what is measured: RTTIdle, RTTRare, TCP1, TCP4 and those of
+	// UDP; none means all. Others are measured on the way: RTTLoaded with TCP4.
 	Only []string `json:"only,omitempty"`
 	// Label is printed above the results.
 	Label string `json:"-"`
@@ -45,7 +48,8 @@ func (o Options) withDefaults() Options {
 	o.Seconds = cmp.Or(o.Seconds, 4)
 	o.Probe = cmp.Or(o.Probe, 300)
 	o.Loss = cmp.Or(o.Loss, 0.001)
-	o.Pings = cmp.Or(o.Pings, 100)
+	o.Pings = cmp.Or(o.Pings, 200)
+	o.Congestion = cmp.Or(o.Congestion, "cubic")
 	if o.Progress == nil {
 		o.Progress = io.Discard
 	}
@@ -54,7 +58,7 @@ func (o Options) withDefaults() Options {
 
 // check reports what Only names and nothing measures.
 func (o Options) check() error {
-	known := []string{RTTIdle, TCP1, TCP4}
+	known := []string{RTTIdle, RTTRare, TCP1, TCP4}
 	for _, size := range Sizes() {
 		known = append(known, UDP(size))
 	}

@@ -18,7 +18,9 @@ const pageHow = `## How to read it
 * UDP is the highest rate that loses at most %s of its packets and has at most 5 %% of a trial's under way when its last one is sent,
   found by search with a sender that makes one system call for up to 64 packets%s and a receiver that counts super-packets. Where the path's MTU is too small for 1350 bytes, the largest payload that
   is not fragmented was sent (third table). "≥" means that the sender was the limit.
-* RTT is the median of pings, some 20 ms apart: for less ping would spin. Under load it is while four TCP streams run.
+* TCP is %s; ` + "`bench peers -congestion`" + ` names another.
+* RTT is the median of pings. Idle they are 2 ms apart, between which ping spins, so that one of the cores is awake; rare are those
+  20 ms apart, when everybody sleeps and it counts how long the machine takes to wake up. Under load is while four TCP streams run.
 * CPU is seconds of all cores for 10⁹ bits of TCP, traffic generators and kernel included; "daemons" is the share of the system's
   own processes. Whatever else the machine did is in it.
 * strongSwan's kernel-libipsec and wireguard-go have one layer. warren with several tunnels does them all at both ends: the sender seals
@@ -39,7 +41,7 @@ func (r *Result) Markdown(plot, source string) string {
 	if r.Options.Segments > 1 {
 		bursts = fmt.Sprintf(" (handed over %d at a time as one, with UDP_SEGMENT)", r.Options.Segments)
 	}
-	fmt.Fprintf(&b, pageHow, percent(r.Options.Loss), bursts)
+	fmt.Fprintf(&b, pageHow, percent(r.Options.Loss), bursts, congestion(r.Options.Congestion))
 	if failures := r.failures(); len(failures) > 0 {
 		fmt.Fprintf(&b, "\n## What failed\n\n")
 		for _, f := range failures {
@@ -50,3 +52,14 @@ func (r *Result) Markdown(plot, source string) string {
 }
 
 func percent(part float64) string { return fmt.Sprintf("%g %%", part*100) }
+
+// congestion says what TCP was, which results did not tell at first.
+func congestion(name string) string {
+	switch name {
+	case "":
+		return "what the machine has by default"
+	case "cubic":
+		return "CUBIC, the kernel's own default, whatever the machine's is"
+	}
+	return strings.ToUpper(name)
+}

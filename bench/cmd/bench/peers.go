@@ -27,11 +27,12 @@ func parse(args []string) (bench.Options, how, error) {
 	f.IntVar(&o.Probe, "probe", 0, "milliseconds of each trial of a UDP rate (300)")
 	f.Float64Var(&o.Loss, "loss", 0, "what a loss-free rate may lose (0.001)")
 	f.IntVar(&o.Segments, "segments", 0, "UDP packets that the sender hands over as one (1)")
+	f.StringVar(&o.Congestion, "congestion", "", "the congestion control of TCP (cubic)")
 	f.StringVar(&o.Label, "label", "", "what to know about this run")
 	f.StringVar(&h.results, "results", "bench/results", "where the figures go")
 	f.StringVar(&h.docs, "docs", "docs", "where performance.md and performance.svg go; empty: nowhere")
 	f.StringVar(&h.warren, "warren", "", "the warren to measure; empty: build this one")
-	only := f.String("only", "", "of rtt_idle,tcp1,tcp4,udp64,udp512,udp1350 what is measured; empty: all")
+	only := f.String("only", "", "of rtt_idle,rtt_rare,tcp1,tcp4,udp64,udp512,udp1350 what is measured; empty: all")
 	systems := f.String("systems", "", "names joined by commas; empty: all")
 	if err := f.Parse(args); err != nil {
 		return o, h, flag.ErrHelp
@@ -57,7 +58,8 @@ func parse(args []string) (bench.Options, how, error) {
 // shorten fills in what was not asked for otherwise.
 func shorten(o bench.Options) bench.Options {
 	s := bench.Shortened()
-	s.Systems, s.Only, s.Label, s.Loss, s.Segments = o.Systems, o.Only, o.Label, o.Loss, o.Segments
+	s.Systems, s.Only, s.Label, s.Loss = o.Systems, o.Only, o.Label, o.Loss
+	s.Segments, s.Congestion = o.Segments, o.Congestion
 	if o.Rounds != 0 {
 		s.Rounds = o.Rounds
 	}

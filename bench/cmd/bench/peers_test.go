@@ -39,8 +39,8 @@ func TestParse(t *testing.T) {
 }
 
 func TestShortenKeepsWhatWasAskedFor(t *testing.T) {
-	o, _, err := parse(strings.Fields("-short -seconds 2 -probe 50 -loss 0.01 -segments 4 -label x -systems veth -only tcp1"))
-	want := bench.Options{Rounds: 2, Seconds: 2, Probe: 50, Loss: 0.01, Pings: 50, Segments: 4, Short: true, Label: "x", Systems: []string{"veth"}, Only: []string{"tcp1"}}
+	o, _, err := parse(strings.Fields("-short -seconds 2 -probe 50 -loss 0.01 -segments 4 -label x -systems veth -only tcp1 -congestion bbr"))
+	want := bench.Options{Rounds: 2, Seconds: 2, Probe: 50, Loss: 0.01, Pings: 50, Segments: 4, Short: true, Label: "x", Systems: []string{"veth"}, Only: []string{"tcp1"}, Congestion: "bbr"}
 	if err != nil || !reflect.DeepEqual(o, want) {
 		t.Errorf("%+v, %v; want %+v", o, err, want)
 	}
