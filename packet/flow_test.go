@@ -149,16 +149,20 @@ func compareParse(t *testing.T, b []byte) {
 	}
 }
 
-// TestParseLengths: at every length that an IPv4 header can name, with bytes
-// behind it.
+// TestParseLengths: at every length that a header can name, with bytes behind it.
 func TestParseLengths(t *testing.T) {
-	for _, proto := range []uint8{ProtoUDP, ProtoTCP, ProtoESP} {
-		ip := ipPacket(addr4a, addr4b, proto, make([]byte, 20))
-		for total := range 50 {
-			compareParse(t, edit(ip, 3, uint8(total)))
-			compareParse(t, ip[:min(total, len(ip))])
+	for _, proto := range []uint8{ProtoUDP, ProtoTCP, ProtoESP, ProtoHopByHop, ProtoFragment, ProtoNone} {
+		ip4, ip6 := ipPacket(addr4a, addr4b, proto, make([]byte, 20)), ipPacket(addr6a, addr6b, proto, make([]byte, 20))
+		for total := range 70 {
+			compareParse(t, edit(ip4, 3, uint8(total)))
+			compareParse(t, ip4[:min(total, len(ip4))])
+			compareParse(t, edit(ip6, 5, uint8(total)))
+			compareParse(t, ip6[:min(total, len(ip6))])
 		}
 	}
+	mapped := netip.MustParseAddr("::ffff:192.0.2.1")
+	compareParse(t, ipPacket(mapped, addr6b, ProtoUDP, ports))
+	compareParse(t, ipPacket(addr6a, mapped, ProtoUDP, ports))
 }
 
 func compareV4(t *testing.T, b []byte, flow Flow, info Info) {

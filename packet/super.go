@@ -66,13 +66,20 @@ func shapeOf(b []byte) (s shape, ok bool) {
 	return s, s.front <= len(b)
 }
 
-// usual is the short way for IPv4 without options, which most packets are.
+// usual is the short way for what most packets are: IPv4 without options, and IPv6
+// without extension headers.
 func (s *shape) usual(b []byte) bool {
-	if len(b) < IPv4HeaderLen || b[0] != 0x45 || int(be16(b[2:])) != len(b) || be16(b[6:])&0x3fff != 0 {
+	switch {
+	case len(b) < IPv4HeaderLen:
 		return false
+	case b[0] == 0x45:
+		*s = shape{proto: b[9], df: b[6]&0x40 != 0, headerLen: IPv4HeaderLen}
+		return int(be16(b[2:])) == len(b) && be16(b[6:])&0x3fff == 0
+	case b[0]>>4 == 6 && len(b) >= IPv6HeaderLen:
+		*s = shape{v6: true, df: true, proto: b[6], headerLen: IPv6HeaderLen}
+		return IPv6HeaderLen+int(be16(b[4:])) == len(b) && !isExtension(b[6])
 	}
-	*s = shape{proto: b[9], df: b[6]&0x40 != 0, headerLen: IPv4HeaderLen}
-	return true
+	return false
 }
 
 // addresses is source and destination as they are in ip.
