@@ -21,7 +21,7 @@ func (n *Node) workers() int {
 	return cmp.Or(n.cfg.Limits.Workers, min(cpus, maxWorkers))
 }
 
-// makeRoom has the runtime run n threads more at a time: workers, who do not give
+// makeRoom has the runtime run so many threads more at a time: workers do not give
 // way while they have packets, or wait for them but a moment. IKE and commands get
 // theirs from the kernel, which shares the CPUs among all.
 func (n *Node) makeRoom(workers int) {
