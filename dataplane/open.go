@@ -169,8 +169,11 @@ func (o *opener) touch(v *published) {
 		o.touched += f.in.TouchSelf()
 	}
 	for i := range o.n {
+		if o.goesOn(i) {
+			continue
+		}
 		h, ok := esp.ParseHeader(o.at[i].Bytes())
-		if o.goesOn(i) || !ok {
+		if !ok {
 			continue
 		}
 		f := &o.flights[i]

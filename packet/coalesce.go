@@ -192,7 +192,8 @@ func (r *Run) sameIP(a, b []byte) bool {
 func (r *Run) sameTCP(a, b []byte) bool {
 	n := r.front - r.headerLen
 	return binary.BigEndian.Uint32(b[tcpSeqOff:]) == r.next &&
-		bytes.Equal(a[8:13], b[8:13]) && bytes.Equal(a[14:16], b[14:16]) && bytes.Equal(a[18:n], b[18:n])
+		binary.BigEndian.Uint32(a[8:]) == binary.BigEndian.Uint32(b[8:]) && a[12] == b[12] &&
+		be16(a[14:]) == be16(b[14:]) && be16(a[18:]) == be16(b[18:]) && bytes.Equal(a[tcpHeaderLen:n], b[tcpHeaderLen:n])
 }
 
 func (r *Run) join(p *Packet) {

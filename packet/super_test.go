@@ -19,6 +19,7 @@ type segmentSpec struct {
 	tos            uint8
 	seq            uint32
 	psh, fin, syn  bool
+	ns             bool // the bit that accurate ECN has, beside the header's length
 	options        bool
 	stamp          uint8
 	ack            uint32
@@ -53,7 +54,7 @@ func (s segmentSpec) segment(t testing.TB) []byte {
 		list = append(list, udp)
 	} else {
 		tcp := &layers.TCP{SrcPort: layers.TCPPort(s.port), DstPort: 2000, Seq: s.seq, Ack: 77 + s.ack, ACK: true,
-			PSH: s.psh, FIN: s.fin, SYN: s.syn, Window: 500 + s.window, Urgent: s.urgent}
+			PSH: s.psh, FIN: s.fin, SYN: s.syn, NS: s.ns, Window: 500 + s.window, Urgent: s.urgent}
 		if s.options {
 			tcp.Options = []layers.TCPOption{{OptionType: layers.TCPOptionKindTimestamps, OptionLength: 10, OptionData: []byte{0, 0, 0, s.stamp, 0, 0, 0, 0}}}
 		}
@@ -161,6 +162,7 @@ func TestCoalesceEdges(t *testing.T) {
 		"options":               {at(1, func(s *segmentSpec) { s.options = true }), at(2, same), []int{1, 1, 1}},
 		"another ack":           {at(1, func(s *segmentSpec) { s.ack = 1 }), at(2, same), []int{1, 1, 1}},
 		"another window":        {at(1, func(s *segmentSpec) { s.window = 1 << 8 }), at(2, same), []int{1, 1, 1}},
+		"another ns bit":        {at(1, func(s *segmentSpec) { s.ns = true }), at(2, same), []int{1, 1, 1}},
 		"urgent":                {at(1, func(s *segmentSpec) { s.urgent = 1 }), at(2, same), []int{1, 1, 1}},
 		"bad checksum":          {at(1, func(s *segmentSpec) { s.corrupt = true }), at(2, same), []int{1, 1, 1}},
 		"another flow between":  {segmentSpec{port: 2, size: 100}, at(1, same), []int{2, 1}},
