@@ -45,17 +45,13 @@ func (s *session) measure(ctx context.Context) error {
 			return err
 		}
 	}
-	steps := []step{{RTTIdle, s.idle}, {RTTRare, s.rare}, {TCP1, s.oneStream}, {TCP4, s.fourStreams}}
-	for _, size := range Sizes() {
-		steps = append(steps, step{UDP(size), func(ctx context.Context) error { return s.udp(ctx, size) }})
-	}
 	var errs []error
-	for _, step := range steps {
+	for _, step := range steps() {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		if len(s.opt.Only) == 0 || slices.Contains(s.opt.Only, step.key) {
-			errs = append(errs, step.do(ctx))
+			errs = append(errs, step.do(s, ctx))
 		}
 	}
 	return errors.Join(errs...)
@@ -64,7 +60,24 @@ func (s *session) measure(ctx context.Context) error {
 // A step measures the figure key, and maybe others on the way.
 type step struct {
 	key string
-	do  func(context.Context) error
+	do  func(*session, context.Context) error
+}
+
+// steps is all that is measured, in this order.
+func steps() []step {
+	all := []step{{RTTIdle, (*session).idle}, {RTTRare, (*session).rare}, {TCP1, (*session).oneStream}, {TCP4, (*session).fourStreams}}
+	for _, size := range Sizes() {
+		all = append(all, step{UDP(size), func(s *session, ctx context.Context) error { return s.udp(ctx, size) }})
+	}
+	return all
+}
+
+// Steps are what Options.Only may name.
+func Steps() (keys []string) {
+	for _, s := range steps() {
+		keys = append(keys, s.key)
+	}
+	return keys
 }
 
 func (s *session) set(key string, v float64) { s.round.Figures[key] = v }
@@ -124,8 +137,7 @@ func (s *session) tcp(ctx context.Context, streams int, rate, cpu string) error 
 		return err
 	}
 	res, err := s.path.from.Iperf(ctx, s.path.target, iperfPort+streams, "--time", strconv.Itoa(s.opt.Seconds),
-		"--parallel", strconv.Itoa(streams),
-		"--congestion", s.opt.Congestion)
+		"--parallel", strconv.Itoa(streams), "--congestion", s.opt.Congestion)
 	if err != nil {
 		return err
 	}

@@ -34,8 +34,8 @@ type Options struct {
 
 	// Systems are their names; none means all.
 	Systems []string `json:"-"`
-	// Only are the keys of what is measured: RTTIdle, RTTRare, TCP1, TCP4 and those of
-	// UDP; none means all. Others are measured on the way: RTTLoaded with TCP4.
+	// Only are the keys of what is measured, some of Steps; none means all. Others are
+	// measured on the way: RTTLoaded with TCP4.
 	Only []string `json:"only,omitempty"`
 	// Label is printed above the results.
 	Label string `json:"-"`
@@ -58,12 +58,8 @@ func (o Options) withDefaults() Options {
 
 // check reports what Only names and nothing measures.
 func (o Options) check() error {
-	known := []string{RTTIdle, RTTRare, TCP1, TCP4}
-	for _, size := range Sizes() {
-		known = append(known, UDP(size))
-	}
 	for _, key := range o.Only {
-		if !slices.Contains(known, key) {
+		if known := Steps(); !slices.Contains(known, key) {
 			return fmt.Errorf("bench: nothing measures %q, there are %s", key, strings.Join(known, ", "))
 		}
 	}

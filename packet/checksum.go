@@ -20,6 +20,13 @@ func sumBytes(b []byte, sum uint64) uint64 {
 	return sumWords(b, sum)
 }
 
+// copySum copies src to dst, which is as long and no part of it, and adds it up.
+func copySum(dst, src []byte) uint16 {
+	n, sum := copyWide(dst, src)
+	copy(dst[n:], src[n:])
+	return fold(sumWords(src[n:], sum))
+}
+
 // sumWords is sumBytes on any machine.
 func sumWords(b []byte, sum uint64) uint64 {
 	var carry uint64

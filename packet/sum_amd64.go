@@ -38,15 +38,12 @@ func sumWide(b []byte, sum uint64) ([]byte, uint64) {
 //go:noescape
 func copyBlocks(dst, src *byte, n int) uint64
 
-// copySum copies src to dst, which is as long and no part of it, and adds it up.
-func copySum(dst, src []byte) uint16 {
-	n := min(len(src), MaxPacket) / blockLen
+// copyWide copies and sums as many of src's bytes to dst, which is as long, as the
+// vector unit is good for, and returns how many those are.
+func copyWide(dst, src []byte) (n int, sum uint64) {
+	n = min(len(src), len(dst), MaxPacket) / blockLen
 	if n < minBlocks || !cpu.X86.HasAVX2 {
-		copy(dst, src)
-		return fold(sumWords(src, 0))
+		return 0, 0
 	}
-	_ = dst[n*blockLen-1]
-	sum := bits.ReverseBytes16(fold(copyBlocks(&dst[0], &src[0], n)))
-	copy(dst[n*blockLen:], src[n*blockLen:])
-	return fold(sumWords(src[n*blockLen:], uint64(sum)))
+	return n * blockLen, uint64(bits.ReverseBytes16(fold(copyBlocks(&dst[0], &src[0], n))))
 }

@@ -5,8 +5,5 @@ package packet
 // sumWide is for machines with a vector unit that this package knows.
 func sumWide(b []byte, sum uint64) ([]byte, uint64) { return b, sum }
 
-// copySum copies src to dst, which is as long, and adds it up.
-func copySum(dst, src []byte) uint16 {
-	copy(dst, src)
-	return fold(sumWords(src, 0))
-}
+// copyWide is sumWide while copying.
+func copyWide(dst, src []byte) (n int, sum uint64) { return 0, 0 }

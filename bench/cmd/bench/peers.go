@@ -32,7 +32,7 @@ func parse(args []string) (bench.Options, how, error) {
 	f.StringVar(&h.results, "results", "bench/results", "where the figures go")
 	f.StringVar(&h.docs, "docs", "docs", "where performance.md and performance.svg go; empty: nowhere")
 	f.StringVar(&h.warren, "warren", "", "the warren to measure; empty: build this one")
-	only := f.String("only", "", "of rtt_idle,rtt_rare,tcp1,tcp4,udp64,udp512,udp1350 what is measured; empty: all")
+	only := f.String("only", "", "what is measured of "+strings.Join(bench.Steps(), ",")+"; empty: all")
 	systems := f.String("systems", "", "names joined by commas; empty: all")
 	if err := f.Parse(args); err != nil {
 		return o, h, flag.ErrHelp
