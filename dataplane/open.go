@@ -95,7 +95,9 @@ func (o *opener) begin(b packet.Batch) {
 			o.ike(p, sa.Network, p.Local.Port() == o.d.ports.NATT)
 			o.fates[i] = toControl
 		default:
-			o.keep(p, &flight{place: i, via: sa.Network, ttl: networkTTL})
+			f := &o.flights[o.n]
+			f.place, f.via, f.ttl = i, sa.Network, networkTTL
+			o.keep(p, f)
 		}
 	}
 }
@@ -109,8 +111,9 @@ func (o *opener) take() []*packet.Packet {
 }
 
 func (o *opener) keep(p *packet.Packet, f *flight) {
+	o.at[o.n] = p
 	if to := &o.flights[o.n]; to != f {
-		o.at[o.n], *to = p, *f
+		*to = *f
 	}
 	o.n++
 }

@@ -93,7 +93,8 @@ func (c *Coalescer) Runs(b Batch) []Run {
 // add puts p at the end of the latest run of its flow, or begins one.
 func (c *Coalescer) add(p *Packet) {
 	ip := p.Bytes()
-	s, ok := shapeOf(ip)
+	var s shape
+	ok := s.set(ip)
 	if ok {
 		for i := c.n - 1; i >= max(0, c.n-maxOpen); i-- {
 			r := &c.runs[i]
@@ -107,24 +108,24 @@ func (c *Coalescer) add(p *Packet) {
 			break
 		}
 	}
-	c.begin(p, s, ok)
+	c.begin(p, &s, ok)
 }
 
 // begin makes p the first packet of a new run.
-func (c *Coalescer) begin(p *Packet, s shape, ok bool) {
+func (c *Coalescer) begin(p *Packet, s *shape, ok bool) {
 	if c.n == len(c.runs) {
 		c.runs = append(c.runs, Run{})
 	}
 	r := &c.runs[c.n]
 	c.n++
 	ip := p.Bytes()
-	*r = Run{Packets: append(r.Packets[:0], p), shape: s, size: len(ip)}
+	*r = Run{Packets: append(r.Packets[:0], p), size: len(ip)}
 	if !ok {
-		r.shape = shape{}
 		return
 	}
+	r.shape = *s
 	r.Segment = len(ip) - s.front
-	r.open = r.Segment > 0 && mergeable(&s, ip)
+	r.open = r.Segment > 0 && mergeable(s, ip)
 	if s.proto == ProtoTCP {
 		r.next = binary.BigEndian.Uint32(ip[s.headerLen+tcpSeqOff:]) + uint32(r.Segment)
 		r.open = r.open && ip[s.headerLen+tcpFlagsOff]&tcpPSH == 0

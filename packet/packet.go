@@ -140,7 +140,8 @@ func (p *Packet) Set(b []byte) {
 // Lend makes buf[off:end] the packet, and clears everything known about it. The
 // memory stays the lender's, who says for how long the packet has it.
 func (p *Packet) Lend(buf []byte, off, end int) {
-	*p = Packet{buf: buf, off: off, end: end}
+	*p = Packet{}
+	p.buf, p.off, p.end = buf, off, end
 }
 
 // Shift moves the packet's bytes n towards the back of the buffer, for headroom

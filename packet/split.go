@@ -26,8 +26,8 @@ type Splitter struct {
 // packet. It reports false where p is no super-packet of TCP or UDP.
 func (s *Splitter) Start(p *Packet) bool {
 	b := p.Bytes()
-	sh, ok := shapeOf(b)
-	if !ok || p.Segment <= 0 {
+	var sh shape
+	if !sh.set(b) || p.Segment <= 0 {
 		return false
 	}
 	*s = Splitter{shape: sh, from: p, head: b[:sh.front], payload: b[sh.front:], segment: p.Segment, first: sh.id(b)}
@@ -86,7 +86,8 @@ func (s *Splitter) Next(q *Packet) bool {
 	s.finishIP(b)
 	s.finishL4(b[s.headerLen:], sum)
 	s.count++
-	q.Flow, q.Info = s.from.Flow, s.from.Info
+	q.Flow = s.from.Flow
+	q.Info = s.from.Info
 	q.Info.TotalLen = len(b)
 	return true
 }

@@ -36,15 +36,15 @@ func (s *shape) sumOff() int {
 	return tcpSumOff
 }
 
-// shapeOf finds the parts of the packet at the front of b, which must fill b. It
+// set finds the parts of the packet at the front of b, which must fill b. It
 // reports false for fragments and for what is neither TCP nor UDP.
-func shapeOf(b []byte) (s shape, ok bool) {
+func (s *shape) set(b []byte) bool {
 	if !s.usual(b) {
 		h, d := parseIP(b)
 		if d != Live || h.fragment || h.totalLen != len(b) {
-			return s, false
+			return false
 		}
-		s = shape{v6: h.src.Is6(), df: h.df, proto: h.proto, headerLen: h.headerLen}
+		s.v6, s.df, s.proto, s.headerLen = h.src.Is6(), h.df, h.proto, h.headerLen
 	}
 	l4 := b[s.headerLen:]
 	s.front = s.headerLen
@@ -53,17 +53,17 @@ func shapeOf(b []byte) (s shape, ok bool) {
 		s.front += UDPHeaderLen
 	case ProtoTCP:
 		if len(l4) < tcpHeaderLen {
-			return s, false
+			return false
 		}
 		n := int(l4[12]>>4) * 4
 		if n < tcpHeaderLen {
-			return s, false
+			return false
 		}
 		s.front += n
 	default:
-		return s, false
+		return false
 	}
-	return s, s.front <= len(b)
+	return s.front <= len(b)
 }
 
 // usual is the short way for what most packets are: IPv4 without options, and IPv6
@@ -73,10 +73,10 @@ func (s *shape) usual(b []byte) bool {
 	case len(b) < IPv4HeaderLen:
 		return false
 	case b[0] == 0x45:
-		*s = shape{proto: b[9], df: b[6]&0x40 != 0, headerLen: IPv4HeaderLen}
+		s.v6, s.df, s.proto, s.headerLen = false, b[6]&0x40 != 0, b[9], IPv4HeaderLen
 		return int(be16(b[2:])) == len(b) && be16(b[6:])&0x3fff == 0
 	case b[0]>>4 == 6 && len(b) >= IPv6HeaderLen:
-		*s = shape{v6: true, df: true, proto: b[6], headerLen: IPv6HeaderLen}
+		s.v6, s.df, s.proto, s.headerLen = true, true, b[6], IPv6HeaderLen
 		return IPv6HeaderLen+int(be16(b[4:])) == len(b) && !isExtension(b[6])
 	}
 	return false

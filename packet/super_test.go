@@ -70,7 +70,8 @@ func (s segmentSpec) segment(t testing.TB) []byte {
 		t.Fatal(err)
 	}
 	b := buf.Bytes()
-	sh, ok := shapeOf(b)
+	var sh shape
+	ok := sh.set(b)
 	if !ok {
 		t.Fatalf("made a packet that has no shape: % x", b)
 	}
@@ -321,7 +322,8 @@ func FuzzCoalesce(f *testing.F) {
 // as good as none; a wrong one stays.
 func normal(b []byte) []byte {
 	b = bytes.Clone(b)
-	s, ok := shapeOf(b)
+	var s shape
+	ok := s.set(b)
 	if !ok {
 		return b
 	}
@@ -352,7 +354,7 @@ func FuzzSplit(f *testing.F) {
 			return
 		}
 		for i, q := range split(t, p) {
-			if sh, ok := shapeOf(q); !ok || !sh.verified(q) {
+			if sh := new(shape); !sh.set(q) || !sh.verified(q) {
 				t.Errorf("packet %d is not right: % x", i, q)
 			}
 		}

@@ -28,7 +28,7 @@ func (p *Packet) parseUsual4() bool {
 	f := &p.Flow
 	f.Src, f.Dst, f.Proto = netip.AddrFrom4([4]byte(b[12:16])), netip.AddrFrom4([4]byte(b[16:20])), b[9]
 	f.setPorts(b[IPv4HeaderLen:])
-	p.Info = Info{HeaderLen: IPv4HeaderLen, TotalLen: total, DF: b[6]&0x40 != 0, TOS: b[1]}
+	p.Info.usual(IPv4HeaderLen, total, b[6]&0x40 != 0, b[1])
 	return true
 }
 
@@ -46,8 +46,15 @@ func (p *Packet) parseUsual6() bool {
 	f := &p.Flow
 	f.Src, f.Dst, f.Proto = src, dst, b[6]
 	f.setPorts(b[IPv6HeaderLen:])
-	p.Info = Info{HeaderLen: IPv6HeaderLen, TotalLen: total, DF: true, TOS: b[0]<<4 | b[1]>>4}
+	p.Info.usual(IPv6HeaderLen, total, true, b[0]<<4|b[1]>>4)
 	return true
+}
+
+// usual sets what is known of a packet that is no fragment, field by field: a whole
+// Info would be made elsewhere and copied, in parts that the processor waits for.
+func (i *Info) usual(header, total int, df bool, tos uint8) {
+	i.HeaderLen, i.TotalLen, i.DF, i.TOS = header, total, df, tos
+	i.Fragment, i.FirstFragment = false, false
 }
 
 // setPorts takes the ports from the front of l4, where the protocol has any.
