@@ -18,13 +18,15 @@ type nullNet struct {
 	underlay.Underlay
 	kept packet.Batch
 	n    int
+	back packet.Ends // of what is kept, turned round
 }
 
 func (u *nullNet) WriteBatch(b packet.Batch) (int, error) {
 	for _, p := range b {
 		if u.n < len(u.kept) {
 			u.kept[u.n].Set(p.Bytes())
-			u.kept[u.n].Kind, u.kept[u.n].Local, u.kept[u.n].Remote = p.Kind, p.Remote, p.Local
+			u.back = packet.Ends{Local: p.Remote(), Remote: p.Local()} // the same for all
+			u.kept[u.n].Kind, u.kept[u.n].Ends = p.Kind, &u.back
 			u.n++
 		}
 	}

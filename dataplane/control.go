@@ -39,7 +39,7 @@ func (d *Dataplane) SendIKE(via *nest.Bundle, local, remote netip.AddrPort, natt
 	s.counts.in.Add(1)
 	p := s.one[0]
 	p.Set(msg)
-	p.Local, p.Remote = local, remote
+	p.Ends = &packet.Ends{Local: local, Remote: remote}
 	var err error
 	if via == nil {
 		d.addressIKE(p, natt)
@@ -70,7 +70,7 @@ func (d *Dataplane) Keepalive(via *nest.Bundle, local, remote netip.AddrPort) er
 	s.counts.in.Add(1)
 	p := s.one[0]
 	p.Set([]byte{0xff})
-	p.Kind, p.Local, p.Remote = packet.KindESPinUDP, local, remote
+	p.Kind, p.Ends = packet.KindESPinUDP, &packet.Ends{Local: local, Remote: remote}
 	var err error
 	if via == nil {
 		err = d.transmit(s.egress.net, s.one, s.counts)
@@ -93,7 +93,7 @@ func (d *Dataplane) addressIKE(p *packet.Packet, natt bool) {
 		port = d.ports.NATT
 	}
 	p.Kind = packet.KindIKE
-	p.Local = netip.AddrPortFrom(p.Local.Addr(), port)
+	p.Ends = &packet.Ends{Local: netip.AddrPortFrom(p.Local().Addr(), port), Remote: p.Remote()}
 }
 
 // sealIKE makes an inner packet of the message and sends it through via.
@@ -126,7 +126,7 @@ func (s *controlSender) sealIKE(via *nest.Bundle, p *packet.Packet, natt bool) e
 // wrapIKE puts UDP and IP headers before the message. DF is not set: the message
 // may be larger than the tunnel takes, and IKE has no other way to cut it.
 func wrapIKE(p *packet.Packet, natt bool) bool {
-	local, remote := p.Local, p.Remote
+	local, remote := p.Local(), p.Remote()
 	if local.Addr().Is4() != remote.Addr().Is4() || !local.IsValid() || !remote.IsValid() {
 		return false
 	}

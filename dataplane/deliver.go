@@ -23,7 +23,6 @@ func (o *opener) inside(v *published, p *packet.Packet, info *nest.LayerInfo, f 
 			return refused, false
 		}
 		f.via, f.ttl = info.Layer, ttl(p.Bytes())
-		p.Local, p.Remote = netip.AddrPortFrom(p.Flow.Dst, p.Flow.DstPort), netip.AddrPortFrom(p.Flow.Src, p.Flow.SrcPort)
 		p.TOS = p.Info.TOS
 		return o.nextLayer(p, f.via)
 	case isICMP(p) && ends(v, info, p.Flow.Dst) && o.pathMTU(p, info):
@@ -73,7 +72,7 @@ func (o *opener) nextLayer(p *packet.Packet, via sa.Layer) (f fate, more bool) {
 	}
 	p.TrimBack(p.Len() - length)
 	p.TrimFront(packet.UDPHeaderLen)
-	if p.Local.Port() == o.d.ports.IKE {
+	if p.Flow.DstPort == o.d.ports.IKE {
 		o.ike(p, via, false)
 		return toControl, false
 	}
@@ -99,9 +98,20 @@ func ttl(ip []byte) uint8 {
 
 // ike gives the Handler a copy of the message in p's window.
 func (o *opener) ike(p *packet.Packet, via sa.Layer, natt bool) {
-	o.d.opt.Handler.IKE(Message{
-		Via: via, Local: p.Local, Remote: p.Remote, NATT: natt, Data: bytes.Clone(p.Bytes()),
-	})
+	e := endsOf(p, via)
+	o.d.opt.Handler.IKE(Message{Via: via, Local: e.Local, Remote: e.Remote, NATT: natt, Data: bytes.Clone(p.Bytes())})
+}
+
+// endsOf is between whom the datagram went that p was in. Within a layer, that was
+// the packet parsed last.
+func endsOf(p *packet.Packet, via sa.Layer) packet.Ends {
+	if via == sa.Network {
+		return packet.Ends{Local: p.Local(), Remote: p.Remote()}
+	}
+	return packet.Ends{
+		Local:  netip.AddrPortFrom(p.Flow.Dst, p.Flow.DstPort),
+		Remote: netip.AddrPortFrom(p.Flow.Src, p.Flow.SrcPort),
+	}
 }
 
 // deliver makes p ready for the TUN: the address that the layer leased becomes

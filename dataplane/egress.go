@@ -336,7 +336,7 @@ func (d *Dataplane) transmit(net underlay.Queue, b packet.Batch, c *counts) erro
 	c.out.Add(c.dropped(b))
 	for _, p := range b {
 		if p.Drop == packet.TooBig {
-			d.paths.ask(d, p.Local.Addr(), p.Remote.Addr())
+			d.paths.ask(d, p.Local().Addr(), p.Remote().Addr())
 		}
 	}
 	return err

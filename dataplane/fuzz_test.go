@@ -21,7 +21,7 @@ func FuzzIngress(f *testing.F) {
 		x := packet.New(max(len(data), 100))
 		x.Set(data)
 		x.Kind = packet.Kind(kind % 2)
-		x.Local, x.Remote = good.To, good.From
+		x.Ends = &packet.Ends{Local: good.To, Remote: good.From}
 		before := p.b.dp.Counters().ToTUN
 		if err := p.b.dp.ingress[0].batch(packet.Batch{x}); err != nil {
 			t.Fatal(err)

@@ -32,6 +32,7 @@ type gateway struct {
 	key    []byte
 	sealer *esp.Sealer
 	burst  esp.SealBurst
+	ends   packet.Ends
 }
 
 // A client is the other end of a gateway's SAs.
@@ -49,6 +50,7 @@ func newGateway(t testing.TB, clients, run, size int) *gateway {
 		run:  run,
 		turn: rand.New(rand.NewPCG(1, 1)).Perm(clients),
 		b:    packet.NewBatch(gatewayBatch, 2048),
+		ends: packet.Ends{Local: netip.AddrPortFrom(addr(1, 1, false), 4500)},
 	}
 	g.key = bytes.Repeat([]byte{9}, suite.KeyLen())
 	var err error
@@ -117,7 +119,7 @@ func (g *gateway) in() time.Duration {
 		copy(p.Bytes()[12:], c.lease[:])
 		c.seq++
 		g.sealer.Add(&g.burst, p, c.spi, uint64(c.seq), packet.ProtoIPv4)
-		p.Kind, p.Local = packet.KindESPinUDP, netip.AddrPortFrom(addr(1, 1, false), 4500)
+		p.Kind, p.Ends = packet.KindESPinUDP, &g.ends
 	}
 	g.burst.Run()
 	start := time.Now()

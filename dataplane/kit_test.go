@@ -187,7 +187,10 @@ func (p *pair) join(from, to *side, src, dst int) *nest.Bundle {
 	if b.Encap = outer.encap; outer.encap == packet.EncapUDP {
 		port = 4500
 	}
-	b.Local, b.Remote = netip.AddrPortFrom(addr(1, src, outer.v6), port), netip.AddrPortFrom(addr(1, dst, outer.v6), port)
+	b.Ends = &packet.Ends{
+		Local:  netip.AddrPortFrom(addr(1, src, outer.v6), port),
+		Remote: netip.AddrPortFrom(addr(1, dst, outer.v6), port),
+	}
 	return b
 }
 

@@ -48,8 +48,8 @@ const (
 )
 
 // A flight is what goes with an ESP packet on its way through the layers. The
-// datagram it is in came from Remote to Local with TOS, fields of the packet: at
-// first on the network, then out of layer after layer.
+// datagram it is in, at first on the network, then out of layer after layer, came
+// with the packet's TOS, and between whom endsOf says.
 type flight struct {
 	place int      // in the batch
 	via   sa.Layer // the layer that the datagram came out of
@@ -92,7 +92,7 @@ func (o *opener) begin(b packet.Batch) {
 		case p.Drop != packet.Live:
 			o.fates[i] = refused
 		case p.Kind == packet.KindIKE:
-			o.ike(p, sa.Network, p.Local.Port() == o.d.ports.NATT)
+			o.ike(p, sa.Network, p.Local().Port() == o.d.ports.NATT)
 			o.fates[i] = toControl
 		default:
 			f := &o.flights[o.n]
@@ -248,7 +248,7 @@ func (o *opener) unwrap(v *published, p *packet.Packet, f *flight, next uint8) {
 		return
 	}
 	if f.in.Mode() == esp.Transport {
-		restore(p, f.ttl, next)
+		restore(p, f, next)
 	} else {
 		uncover(p, next)
 	}

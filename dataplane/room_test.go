@@ -48,7 +48,7 @@ func noGaps(t *testing.T, p *pair) {
 		b, _ := superPacket(t, p, 9, segment)
 		q := packet.New(len(b))
 		q.Set(b)
-		q.Segment = segment
+		q.Segment = int32(segment)
 		_ = p.a.dp.egress[0].batch(packet.Batch{q})
 	}
 	if g.seen != 39*9 {

@@ -42,7 +42,7 @@ func (s *sealer) seal(b packet.Batch, bundle *nest.Bundle) {
 		kind = packet.KindESPinUDP
 	}
 	for _, p := range b {
-		p.Kind, p.Local, p.Remote, p.TOS = kind, bundle.Local, bundle.Remote, p.Info.TOS
+		p.Kind, p.Ends, p.TOS = kind, bundle.Ends, p.Info.TOS
 	}
 	if !s.reserve(b, bundle) {
 		return

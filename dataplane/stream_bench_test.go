@@ -28,6 +28,7 @@ type stream struct {
 	data    []byte
 	sent    packet.Batch
 	n       int
+	back    packet.Ends // of what comes back
 	runs    packet.Coalescer
 	merged  int // super-packets that came out
 }
@@ -42,7 +43,8 @@ func (s streamNet) WriteBatch(b packet.Batch) (int, error) {
 	for _, p := range b {
 		q := s.sent[s.n]
 		q.Lend(p.Bytes(), 0, p.Len())
-		q.Kind, q.Local, q.Remote = p.Kind, p.Remote, p.Local
+		s.back = packet.Ends{Local: p.Remote(), Remote: p.Local()} // the same for all
+		q.Kind, q.Ends = p.Kind, &s.back
 		s.n++
 	}
 	return len(b), nil
@@ -105,9 +107,9 @@ func (s *stream) out() time.Duration {
 func (s *stream) in(received []byte) time.Duration {
 	for _, p := range s.sent[:s.n] {
 		n := copy(received, p.Bytes())
-		kind, local, remote := p.Kind, p.Local, p.Remote
+		kind, ends := p.Kind, p.Ends
 		p.Lend(received[:n:n], 0, n)
-		p.Kind, p.Local, p.Remote = kind, local, remote
+		p.Kind, p.Ends = kind, ends
 		received = received[n:]
 	}
 	return timed(func() {

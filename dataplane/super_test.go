@@ -22,7 +22,7 @@ func superPacket(t *testing.T, p *pair, count, segment int) (b []byte, want [][]
 	}
 	super := packet.New(len(b))
 	super.Set(b)
-	super.Segment = segment
+	super.Segment = int32(segment)
 	var s packet.Splitter
 	if !s.Start(super) {
 		t.Fatal("no super-packet")

@@ -32,14 +32,15 @@ func uncover(p *packet.Packet, next uint8) {
 
 // restore puts an IP header before what came out of a transport-mode SA: the
 // addresses are those that the ESP packet came with (RFC 4303, Section 3.1.1).
-func restore(p *packet.Packet, ttl, next uint8) {
+func restore(p *packet.Packet, f *flight, next uint8) {
 	switch next { // extension headers belong before ESP; AH is not implemented
 	case packet.ProtoHopByHop, packet.ProtoRouting, packet.ProtoFragment, packet.ProtoDestOpts, packet.ProtoAH:
 		p.Drop = packet.BadNextHeader
 		return
 	}
+	e := endsOf(p, f.via)
 	h := packet.IPHeader{
-		Src: p.Remote.Addr(), Dst: p.Local.Addr(), Proto: next, TTL: ttl, TOS: p.TOS, DF: true,
+		Src: e.Remote.Addr(), Dst: e.Local.Addr(), Proto: next, TTL: f.ttl, TOS: p.TOS, DF: true,
 	}
 	n := packet.IPv4HeaderLen
 	if h.Src.Is6() {

@@ -177,12 +177,12 @@ func (a *accepted) compile(outside *Bundle) {
 	b.Headroom, b.Tailroom = room(a.wrapping())
 	a.layer[0] = BundleLayer{Link: a.link, Mode: a.Mode, Encap: a.Encap, Src: a.Local.Addr(), Dst: a.Remote.Addr()}
 	if outside == nil {
-		b.Encap, b.Local, b.Remote = a.Encap, a.Local, a.Remote
+		b.Encap, b.Ends = a.Encap, &packet.Ends{Local: a.Local, Remote: a.Remote}
 		b.Layers = a.layer[:]
 		return
 	}
 	a.layer[0].Header = header(a.Mode, a.Encap, a.Local, a.Remote)
-	b.Encap, b.Local, b.Remote = outside.Encap, outside.Local, outside.Remote
+	b.Encap, b.Ends = outside.Encap, outside.Ends
 	b.Layers = append(a.layer[:1:1], outside.Layers...)
 	b.Headroom += outside.Headroom
 	b.Tailroom += outside.Tailroom

@@ -38,10 +38,11 @@ type Bundle struct {
 	// MTU is the largest inner packet that needs no fragmentation anywhere.
 	MTU InnerMTU
 
-	// Encap, Local and Remote are for the underlay, which adds the headers of
-	// the outermost layer. Without UDP the ports are zero.
-	Encap         packet.Encap
-	Local, Remote netip.AddrPort
+	// Encap and Ends are for the underlay, which adds the headers of the outermost
+	// layer. Without UDP the ports are zero. Packets point to Ends, which are
+	// apart for them not to keep the keys behind Layers.
+	Encap packet.Encap
+	*packet.Ends
 
 	// A packet from Own leaves as one from Lease, and the other way round
 	// inbound. Where Lease is invalid nothing is translated.

@@ -139,7 +139,7 @@ func Compile(n *Node, network OuterMTU) *Bundle {
 		b.Tailroom += tail
 		if layer.Parent == nil {
 			b.Encap = layer.result.Encap
-			b.Local, b.Remote = layer.result.local(), layer.result.remote()
+			b.Ends = &packet.Ends{Local: layer.result.local(), Remote: layer.result.remote()}
 		}
 	}
 	return b

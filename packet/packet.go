@@ -58,15 +58,15 @@ func (k Kind) String() string {
 // A Packet is a window of bytes in a larger buffer, with free room before and
 // behind it to grow into. A packet has one owner at a time; whoever is handed
 // one may change it, and nobody else reads it meanwhile.
+//
+// It is two cache lines, of which workers go through many between bytes that fill
+// the cache.
 type Packet struct {
+	buf      []byte
+	off, end int32
+
 	Drop Drop // why it was refused; Live when it was not
 	Kind Kind // what the underlay carries in it
-	Flow Flow // its 5-tuple, when somebody parsed it
-	Info Info // the rest of what ParseFlow found out
-
-	// Local and Remote are the underlay's addresses: where it came to and
-	// from, or where it is to go from and to.
-	Local, Remote netip.AddrPort
 
 	// TOS is the DSCP and ECN byte of the datagram at the underlay: the one it
 	// came with, or goes with.
@@ -75,20 +75,40 @@ type Packet struct {
 	// Segment is zero for a packet that is just itself. A super-packet stands
 	// for several of one flow, each with its headers and with Segment bytes of
 	// its payload, the last with what is left; its checksum is not filled in.
-	Segment int
+	Segment int32
 
-	buf      []byte
-	off, end int
+	// Ends are those of the datagram at the underlay: where it came to and from,
+	// or where it is to go from and to. Many packets have the same, which is only
+	// read and belongs to whoever set it. Nil stands for none.
+	Ends *Ends
+
+	Flow Flow // its 5-tuple, when somebody parsed it
+	Info Info // the rest of what ParseFlow found out
+}
+
+// Ends are the addresses of a datagram, as its host sees them.
+type Ends struct{ Local, Remote netip.AddrPort }
+
+// Local returns the packet's own end, the zero value for none.
+func (p *Packet) Local() netip.AddrPort {
+	if p.Ends == nil {
+		return netip.AddrPort{}
+	}
+	return p.Ends.Local
+}
+
+// Remote returns the packet's other end, the zero value for none.
+func (p *Packet) Remote() netip.AddrPort {
+	if p.Ends == nil {
+		return netip.AddrPort{}
+	}
+	return p.Ends.Remote
 }
 
 // New returns an empty packet with room for size bytes between the standard
 // headroom and tailroom.
 func New(size int) *Packet {
-	return &Packet{
-		buf: make([]byte, Headroom+size+Tailroom),
-		off: Headroom,
-		end: Headroom,
-	}
+	return &Packet{buf: make([]byte, Headroom+size+Tailroom), off: Headroom, end: Headroom}
 }
 
 // Bytes returns the packet's bytes. They stay valid until the window moves or
@@ -96,13 +116,13 @@ func New(size int) *Packet {
 func (p *Packet) Bytes() []byte { return p.buf[p.off:p.end:p.end] }
 
 // Len returns the number of bytes in the window.
-func (p *Packet) Len() int { return p.end - p.off }
+func (p *Packet) Len() int { return int(p.end - p.off) }
 
 // Headroom returns the free bytes before the window.
-func (p *Packet) Headroom() int { return p.off }
+func (p *Packet) Headroom() int { return int(p.off) }
 
 // Tailroom returns the free bytes behind the window.
-func (p *Packet) Tailroom() int { return len(p.buf) - p.end }
+func (p *Packet) Tailroom() int { return len(p.buf) - int(p.end) }
 
 // Buffer returns the whole buffer, for a reader that fills it; SetWindow then
 // says where the bytes are.
@@ -114,7 +134,7 @@ func (p *Packet) SetWindow(off, end int) bool {
 	if off < 0 || end < off || end > len(p.buf) {
 		return false
 	}
-	p.off, p.end = off, end
+	p.off, p.end = int32(off), int32(end)
 	return true
 }
 
@@ -122,7 +142,7 @@ func (p *Packet) SetWindow(off, end int) bool {
 // the buffer has, where that is less), and clears everything known about it.
 func (p *Packet) Reset(headroom int) {
 	off := min(max(headroom, 0), len(p.buf))
-	*p = Packet{buf: p.buf, off: off, end: off}
+	p.Lend(p.buf, off, off)
 }
 
 // Set makes a copy of b the packet, with the standard headroom, and clears
@@ -134,14 +154,14 @@ func (p *Packet) Set(b []byte) {
 		p.Drop = NoRoom
 		return
 	}
-	p.end += copy(p.buf[p.off:], b)
+	p.end += int32(copy(p.buf[p.off:], b))
 }
 
 // Lend makes buf[off:end] the packet, and clears everything known about it. The
 // memory stays the lender's, who says for how long the packet has it.
 func (p *Packet) Lend(buf []byte, off, end int) {
 	*p = Packet{}
-	p.buf, p.off, p.end = buf, off, end
+	p.buf, p.off, p.end = buf, int32(off), int32(end)
 }
 
 // Shift moves the packet's bytes n towards the back of the buffer, for headroom
@@ -150,38 +170,38 @@ func (p *Packet) Shift(n int) bool {
 	if n < 0 || n > p.Tailroom() {
 		return false
 	}
-	copy(p.buf[p.off+n:], p.buf[p.off:p.end])
-	p.off, p.end = p.off+n, p.end+n
+	copy(p.buf[int(p.off)+n:], p.buf[p.off:p.end])
+	p.off, p.end = p.off+int32(n), p.end+int32(n)
 	return true
 }
 
 // Prepend grows the window by n bytes at the front and returns them, or nil
 // where the headroom is smaller. Their content is undefined.
 func (p *Packet) Prepend(n int) []byte {
-	if n < 0 || n > p.off {
+	if n < 0 || n > int(p.off) {
 		return nil
 	}
-	p.off -= n
-	return p.buf[p.off : p.off+n : p.off+n]
+	p.off -= int32(n)
+	return p.buf[p.off:][:n:n]
 }
 
 // Append grows the window by n bytes at the back and returns them, or nil
 // where the tailroom is smaller. Their content is undefined.
 func (p *Packet) Append(n int) []byte {
-	if n < 0 || n > len(p.buf)-p.end {
+	if n < 0 || n > p.Tailroom() {
 		return nil
 	}
-	p.end += n
-	return p.buf[p.end-n : p.end : p.end]
+	p.end += int32(n)
+	return p.buf[int(p.end)-n : p.end : p.end]
 }
 
 // Grow is Prepend of front and Append of back bytes in one, both not negative.
 // It reports false, and changes nothing, where there is no room for them.
 func (p *Packet) Grow(front, back int) bool {
-	if front > p.off || back > len(p.buf)-p.end {
+	if front > int(p.off) || back > p.Tailroom() {
 		return false
 	}
-	p.off, p.end = p.off-front, p.end+back
+	p.off, p.end = p.off-int32(front), p.end+int32(back)
 	return true
 }
 
@@ -191,7 +211,7 @@ func (p *Packet) TrimFront(n int) bool {
 	if n < 0 || n > p.Len() {
 		return false
 	}
-	p.off += n
+	p.off += int32(n)
 	return true
 }
 
@@ -201,7 +221,7 @@ func (p *Packet) TrimBack(n int) bool {
 	if n < 0 || n > p.Len() {
 		return false
 	}
-	p.end -= n
+	p.end -= int32(n)
 	return true
 }
 

@@ -30,7 +30,7 @@ func (s *Splitter) Start(p *Packet) bool {
 	if !sh.set(b) || p.Segment <= 0 {
 		return false
 	}
-	*s = Splitter{shape: sh, from: p, head: b[:sh.front], payload: b[sh.front:], segment: p.Segment, first: sh.id(b)}
+	*s = Splitter{shape: sh, from: p, head: b[:sh.front], payload: b[sh.front:], segment: int(p.Segment), first: sh.id(b)}
 	l4 := s.head[sh.headerLen:]
 	if sh.proto == ProtoTCP {
 		s.seq = binary.BigEndian.Uint32(l4[tcpSeqOff:])

@@ -99,7 +99,7 @@ func super(r *Run) *Packet {
 	for i := range r.Packets {
 		copy(p.Append(len(r.Payload(i))), r.Payload(i))
 	}
-	p.Segment = r.Segment
+	p.Segment = int32(r.Segment)
 	return p
 }
 
@@ -348,7 +348,7 @@ func FuzzSplit(f *testing.F) {
 		}
 		p := New(len(b))
 		p.Set(b)
-		p.Segment = segment
+		p.Segment = int32(segment)
 		var s Splitter
 		if !s.Start(p) {
 			return

@@ -37,7 +37,7 @@ func (h *vnet) take(p *packet.Packet) bool {
 	case gsoNone:
 		return h[0]&needsCSUM == 0 || complete(p.Bytes(), h.sumStart(), h.sumOffset())
 	case gsoTCPv4, gsoTCPv6, gsoUDP:
-		p.Segment = h.segment()
+		p.Segment = int32(h.segment())
 		return p.Segment > 0
 	}
 	return false

@@ -39,7 +39,7 @@ func TestSendRunFallback(t *testing.T) {
 	for i, p := range b {
 		p.Set(bytes.Repeat([]byte{byte(i + 1)}, 1000))
 		p.Kind = packet.KindESPinUDP
-		p.Local, p.Remote = netip.AddrPortFrom(addrs[0], 24500), netip.AddrPortFrom(addrs[1], 24500)
+		p.Ends = &packet.Ends{Local: netip.AddrPortFrom(addrs[0], 24500), Remote: netip.AddrPortFrom(addrs[1], 24500)}
 	}
 	if n, err := nodes[0].WriteBatch(b); n != len(b) || err != nil {
 		t.Fatalf("WriteBatch = %d, %v, want %d", n, err, len(b))

@@ -81,8 +81,9 @@ func (q *queue) route(p *packet.Packet) *socket {
 	if p.Drop != packet.Live {
 		return nil
 	}
-	sock := q.pick[q.sockets.roleOf(p)][family(p.Remote.Addr().Is6())]
-	if sock == nil || !p.Remote.IsValid() || p.Kind == packet.KindIKE && p.Headroom() < markerLen {
+	remote := p.Remote()
+	sock := q.pick[q.sockets.roleOf(p)][family(remote.Addr().Is6())]
+	if sock == nil || !remote.IsValid() || p.Kind == packet.KindIKE && p.Headroom() < markerLen {
 		p.Drop = packet.SendError
 		return nil
 	}
@@ -93,7 +94,7 @@ func (s *Sockets) roleOf(p *packet.Packet) role {
 	switch {
 	case p.Kind == packet.KindESP:
 		return roleESP
-	case p.Kind == packet.KindESPinUDP || p.Local.Port() == s.info.NATT:
+	case p.Kind == packet.KindESPinUDP || p.Local().Port() == s.info.NATT:
 		return roleNATT
 	}
 	return roleIKE

@@ -24,13 +24,8 @@ type reader struct {
 	rest    []byte // of slab: datagrams not handed out yet, each behind gap bytes
 	gap     int
 	segment int // their size; the last may be shorter
-	from    datagram
-}
-
-// datagram is what the datagrams of one run have in common.
-type datagram struct {
-	local, remote netip.AddrPort
-	tos           uint8
+	tos     uint8
+	ends    []packet.Ends // of the runs handed out, the last being that in hand
 }
 
 const (
@@ -80,8 +75,10 @@ func (r *reader) ReadBatch(b packet.Batch) (int, error) {
 
 // TryBatch is Reader's.
 func (r *reader) TryBatch(b packet.Batch) (int, error) {
-	if r.rest == nil {
-		r.pos = 0
+	if n := len(r.ends); r.rest == nil {
+		r.pos, r.ends = 0, r.ends[:0]
+	} else {
+		r.ends = append(r.ends[:0], r.ends[n-1])
 	}
 	n := r.split(b)
 	for n < len(b) && r.pos < maxRead && r.pos+needLen <= len(r.slab) {
@@ -138,7 +135,8 @@ func (r *reader) accept() {
 		from -= headroom
 		r.gap = headroom
 	}
-	r.from = datagram{netip.AddrPortFrom(a.local, r.sock.port), remote, a.tos}
+	r.tos = a.tos
+	r.ends = append(r.ends, packet.Ends{Local: netip.AddrPortFrom(a.local, r.sock.port), Remote: remote})
 	r.rest = r.slab[from : from+n : from+n]
 	r.pos = (from + n + cacheLine - 1) &^ (cacheLine - 1)
 }
@@ -168,6 +166,10 @@ func (r *reader) spread(from, n int) int {
 
 // split hands out the datagrams in hand and returns how many.
 func (r *reader) split(b packet.Batch) (n int) {
+	if r.rest == nil {
+		return 0
+	}
+	ends := &r.ends[len(r.ends)-1]
 	for ; n < len(b) && r.rest != nil; n++ {
 		end := min(r.gap+r.segment, len(r.rest))
 		p := b[n]
@@ -176,7 +178,7 @@ func (r *reader) split(b packet.Batch) (n int) {
 		if len(r.rest) == 0 {
 			r.rest = nil
 		}
-		p.Local, p.Remote, p.TOS = r.from.local, r.from.remote, r.from.tos
+		p.Ends, p.TOS = ends, r.tos
 		classify(p, r.sock.role)
 	}
 	return n

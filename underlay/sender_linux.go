@@ -31,7 +31,7 @@ func runLen(b packet.Batch) int {
 	for i, p := range b[1:] {
 		total += p.Len()
 		if i+1 == maxSegments || p.Len() > size || p.Len() == 0 || total > maxRun ||
-			p.Remote != first.Remote || p.Local != first.Local || p.TOS != first.TOS {
+			p.Ends != first.Ends && *p.Ends != *first.Ends || p.TOS != first.TOS {
 			return i + 1
 		}
 		if p.Len() < size {
@@ -112,11 +112,11 @@ func (sock *socket) sendmsg(b packet.Batch) (unix.Errno, error) {
 		}
 		s.parts = s.msg.gather(s.parts, p.Bytes())
 	}
-	a := ancillary{local: p.Local.Addr(), tos: p.TOS}
+	a := ancillary{local: p.Local().Addr(), tos: p.TOS}
 	if len(b) > 1 {
 		a.segment = p.Len()
 	}
-	remote := p.Remote
+	remote := p.Remote()
 	if sock.role == roleESP { // IPv6 takes a port for another protocol than the socket's
 		remote = netip.AddrPortFrom(remote.Addr(), 0)
 	}

@@ -200,12 +200,13 @@ func TestAllocs(t *testing.T) {
 	defer h.B.Close()
 	b, in := packet.NewBatch(32, 1500), packet.NewBatch(32, packet.MaxPacket)
 	r := h.B.Readers()[1] // the NAT-T socket
+	ends := &packet.Ends{Local: netip.AddrPortFrom(h.AddrA, 4500), Remote: netip.AddrPortFrom(h.AddrB, 4500)}
 	n := testing.AllocsPerRun(50, func() {
 		for _, p := range b {
 			p.Reset(packet.Headroom)
 			copy(p.Append(1200), "espespesp")
 			p.Kind = packet.KindESPinUDP
-			p.Local, p.Remote = netip.AddrPortFrom(h.AddrA, 4500), netip.AddrPortFrom(h.AddrB, 4500)
+			p.Ends = ends
 		}
 		if n, err := h.A.WriteBatch(b); n != len(b) || err != nil {
 			t.Fatal(n, err)
@@ -260,10 +261,10 @@ func TestPeersAreDivided(t *testing.T) {
 			}
 		}
 		for _, p := range b[:n] {
-			if before, ok := queues[p.Remote]; ok && before != i {
-				t.Errorf("%v comes by queues %d and %d", p.Remote, before, i)
+			if before, ok := queues[p.Remote()]; ok && before != i {
+				t.Errorf("%v comes by queues %d and %d", p.Remote(), before, i)
 			}
-			queues[p.Remote] = i
+			queues[p.Remote()] = i
 			count[i]++
 		}
 	}

@@ -62,7 +62,7 @@ func (c *Crowd) read(r underlay.Reader) {
 			if p.Drop != packet.Live || p.Kind != packet.KindIKE {
 				continue
 			}
-			d := ike.Datagram{Path: ike.Path{Local: p.Local, Remote: p.Remote}, NATT: p.Local.Port() == ownNATT, Data: slices.Clone(p.Bytes())}
+			d := ike.Datagram{Path: ike.Path{Local: p.Local(), Remote: p.Remote()}, NATT: p.Local().Port() == ownNATT, Data: slices.Clone(p.Bytes())}
 			select {
 			case c.arrived <- d:
 			case <-c.closed:
@@ -138,7 +138,7 @@ func (c *Crowd) flush() error {
 func (c *Crowd) send(d ike.Datagram) error {
 	p := c.one[0]
 	p.Set(d.Data)
-	p.Kind, p.Local, p.Remote = packet.KindIKE, d.Path.Local, d.Path.Remote
+	p.Kind, p.Ends = packet.KindIKE, &packet.Ends{Local: d.Path.Local, Remote: d.Path.Remote}
 	if _, err := c.net.WriteBatch(c.one); err != nil {
 		return err
 	}

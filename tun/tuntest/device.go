@@ -71,7 +71,7 @@ func (d *Device) Inject(packets ...[]byte) {
 func (d *Device) InjectSuper(b []byte, segment int) {
 	p := packet.New(len(b))
 	p.Set(b)
-	p.Segment = segment
+	p.Segment = int32(segment)
 	d.queueOf(b).in <- p
 }
 

@@ -86,8 +86,10 @@ func (h Harness) message(kind packet.Kind, natt bool, data []byte) *packet.Packe
 	p := packet.New(max(len(data), 2048))
 	p.Set(data)
 	p.Kind = kind
-	p.Local = netip.AddrPortFrom(h.AddrA, port(h.A, kind, natt))
-	p.Remote = netip.AddrPortFrom(h.AddrB, port(h.B, kind, natt))
+	p.Ends = &packet.Ends{
+		Local:  netip.AddrPortFrom(h.AddrA, port(h.A, kind, natt)),
+		Remote: netip.AddrPortFrom(h.AddrB, port(h.B, kind, natt)),
+	}
 	return p
 }
 
@@ -99,9 +101,9 @@ func testKinds(t *testing.T, h Harness) {
 			data := []byte{1, 2, 3, 4, 5, 6, 7, 8, byte(kind)}
 			p := h.message(kind, natt, data)
 			p.TOS = 0x2a
-			want := got{kind, packet.Live, p.Remote, p.Local, p.TOS, data, 0}
+			want := got{kind, packet.Live, p.Remote(), p.Local(), p.TOS, data, 0}
 			if kind == packet.KindESP && natt { // a port means nothing to it
-				p.Remote = netip.AddrPortFrom(p.Remote.Addr(), 500)
+				p.Ends.Remote = netip.AddrPortFrom(p.Remote().Addr(), 500)
 			}
 			if n, err := h.A.WriteBatch(packet.Batch{p}); n != 1 || err != nil {
 				t.Fatalf("%v: WriteBatch = %d, %v, drop %v", kind, n, err, p.Drop)
@@ -131,9 +133,9 @@ func testRuns(t *testing.T, h Harness) {
 		data := mem[i*1000 : (i+1)*1000 : (i+1)*1000]
 		copy(data, bytes.Repeat([]byte{9, byte(i)}, 500))
 		p := h.message(packet.KindESPinUDP, true, nil)
-		kind, local, remote := p.Kind, p.Local, p.Remote
+		kind, ends := p.Kind, p.Ends
 		p.Lend(data, 0, len(data))
-		p.Kind, p.Local, p.Remote = kind, local, remote
+		p.Kind, p.Ends = kind, ends
 		b = append(b, p)
 		want = append(want, data)
 	}
@@ -154,7 +156,7 @@ func testQueues(t *testing.T, h Harness) {
 	for i, q := range h.A.Queues() {
 		for _, kind := range []packet.Kind{packet.KindESP, packet.KindESPinUDP, packet.KindIKE} {
 			p := h.message(kind, false, []byte{1, 2, 3, 4, 5, 6, 7, 8, byte(i)})
-			from := p.Local
+			from := p.Local()
 			if n, err := q.WriteBatch(packet.Batch{p}); n != 1 || err != nil {
 				t.Fatalf("queue %d, %v: WriteBatch = %d, %v, drop %v", i, kind, n, err, p.Drop)
 			}
@@ -193,7 +195,7 @@ func testPeer(t *testing.T, h Harness) {
 		}
 		p := packet.New(2048)
 		p.Set(g.data)
-		p.Kind, p.Local, p.Remote = g.kind, g.local, g.remote
+		p.Kind, p.Ends = g.kind, &packet.Ends{Local: g.local, Remote: g.remote}
 		if n, err := nth(h.B.Queues(), i).WriteBatch(packet.Batch{p}); n != 1 || err != nil {
 			t.Fatalf("answer: WriteBatch = %d, %v, drop %v", n, err, p.Drop)
 		}
@@ -214,7 +216,7 @@ func pass(r underlay.Reader, c chan<- got) {
 			return
 		}
 		for _, p := range b[:n] {
-			c <- got{p.Kind, p.Drop, p.Local, p.Remote, p.TOS, bytes.Clone(p.Bytes()), p.Headroom()}
+			c <- got{p.Kind, p.Drop, p.Local(), p.Remote(), p.TOS, bytes.Clone(p.Bytes()), p.Headroom()}
 			clear(p.Buffer()) // whose it is now
 		}
 	}
@@ -262,13 +264,13 @@ func testRoom(t *testing.T, h Harness) {
 func testAnswer(t *testing.T, h Harness) {
 	toB, toA := receive(t, h.B), receive(t, h.A)
 	p := h.message(packet.KindIKE, true, []byte("question"))
-	p.Local = netip.AddrPortFrom(netip.Addr{}, p.Local.Port()) // the kernel chooses
+	p.Ends.Local = netip.AddrPortFrom(netip.Addr{}, p.Local().Port()) // the kernel chooses
 	if n, err := h.A.WriteBatch(packet.Batch{p}); n != 1 || err != nil {
 		t.Fatalf("WriteBatch = %d, %v, drop %v", n, err, p.Drop)
 	}
 	q := next(t, toB)
 	p.Set([]byte("answer"))
-	p.Kind, p.Local, p.Remote = q.kind, q.local, q.remote
+	p.Kind, p.Ends = q.kind, &packet.Ends{Local: q.local, Remote: q.remote}
 	if n, err := h.B.WriteBatch(packet.Batch{p}); n != 1 || err != nil {
 		t.Fatalf("answer: WriteBatch = %d, %v, drop %v", n, err, p.Drop)
 	}
@@ -300,7 +302,7 @@ func testRefused(t *testing.T, h Harness) {
 	skipped := h.message(packet.KindESPinUDP, true, []byte("skipped"))
 	skipped.Drop = packet.Replay
 	foreign := h.message(packet.KindESPinUDP, true, []byte("no destination"))
-	foreign.Remote = netip.AddrPort{}
+	foreign.Ends.Remote = netip.AddrPort{}
 	good := h.message(packet.KindESPinUDP, true, []byte("good one"))
 	if n, err := h.A.WriteBatch(packet.Batch{big, skipped, foreign, good}); n != 1 || err != nil {
 		t.Fatalf("WriteBatch = %d, %v, want 1", n, err)

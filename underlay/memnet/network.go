@@ -189,7 +189,7 @@ func fill(p *packet.Packet, d Datagram) {
 	}
 	b := append(make([]byte, gap), d.Data...)
 	p.Lend(b[:len(b):len(b)], gap, len(b))
-	p.Local, p.Remote, p.TOS = d.To, d.From, d.TOS
+	p.Ends, p.TOS = &packet.Ends{Local: d.To, Remote: d.From}, d.TOS
 	switch d.To.Port() {
 	case 0:
 		p.Kind = packet.KindESP
@@ -222,11 +222,11 @@ func (q *queue) WriteBatch(b packet.Batch) (sent int, err error) {
 }
 
 func (n *Node) write(p *packet.Packet) packet.Drop {
-	d := Datagram{From: n.source(p), To: p.Remote, TOS: p.TOS, Data: p.Bytes()}
+	d := Datagram{From: n.source(p), To: p.Remote(), TOS: p.TOS, Data: p.Bytes()}
 	if p.Kind == packet.KindESP {
 		d.From, d.To = netip.AddrPortFrom(d.From.Addr(), 0), netip.AddrPortFrom(d.To.Addr(), 0)
 	}
-	if p.Kind == packet.KindIKE && p.Local.Port() == portNATT {
+	if p.Kind == packet.KindIKE && p.Local().Port() == portNATT {
 		d.Data = append(make([]byte, 4), d.Data...)
 	}
 	switch {
@@ -242,15 +242,15 @@ func (n *Node) write(p *packet.Packet) packet.Drop {
 // source is where p comes from: the node's address of the family, unless p says.
 func (n *Node) source(p *packet.Packet) netip.AddrPort {
 	port := uint16(portNATT)
-	if p.Kind == packet.KindIKE && p.Local.Port() != portNATT {
+	if p.Kind == packet.KindIKE && p.Local().Port() != portNATT {
 		port = portIKE
 	}
-	a := p.Local.Addr()
+	a := p.Local().Addr()
 	if a.IsValid() && !a.IsUnspecified() {
 		return netip.AddrPortFrom(a, port)
 	}
 	for _, own := range n.addrs {
-		if own.Is4() == p.Remote.Addr().Is4() {
+		if own.Is4() == p.Remote().Addr().Is4() {
 			return netip.AddrPortFrom(own, port)
 		}
 	}
