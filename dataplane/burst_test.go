@@ -185,8 +185,8 @@ func TestForgets(t *testing.T) {
 	x.seal()
 	x.open()
 	o := &x.pair.b.dp.ingress[0].opener
-	for _, f := range o.flights {
-		if f.in != nil {
+	for _, r := range o.runs[:cap(o.runs)] {
+		if r.in != nil {
 			t.Fatal("the opener still has an SA")
 		}
 	}

@@ -42,7 +42,6 @@ func (w *ingress) batch(b packet.Batch) error {
 			}
 		}
 	}
-	w.opener.count()
 	return w.flush()
 }
 

@@ -22,16 +22,13 @@ type opener struct {
 	d     *Dataplane
 	cache *flowCache[expectation]
 
-	// The link counted last, and what it carried since: added once per run.
-	link           *nest.Link
-	packets, bytes uint64
-
 	// The packets on their way through the layers, and what goes with each.
 	n       int
 	at      [openLen]*packet.Packet
 	flights [openLen]flight
 	seqs    [openLen]uint64
 	next    [openLen]uint8
+	runs    []openRun
 	burst   esp.OpenBurst
 	touched uint64
 	fates   [openLen]fate // of all packets, by their place
@@ -54,8 +51,13 @@ type flight struct {
 	place int      // in the batch
 	via   sa.Layer // the layer that the datagram came out of
 	ttl   uint8    // of the datagram
-	in    *sa.Inbound
-	info  *nest.LayerInfo // of in; nil where the view has none
+}
+
+// An openRun is packets behind each other, at[from:to], that are of one SA.
+type openRun struct {
+	from, to int
+	in       *sa.Inbound
+	info     *nest.LayerInfo // of in; nil where the view has none
 }
 
 // An expectation is the layer that the view expects a flow's packets to come out of
@@ -63,7 +65,7 @@ type flight struct {
 type expectation struct{ from, want sa.Layer }
 
 func newOpener(d *Dataplane) opener {
-	return opener{d: d, cache: newFlowCache[expectation](min(d.opt.Limits.Flows, maxExpected))}
+	return opener{d: d, cache: newFlowCache[expectation](min(d.opt.Limits.Flows, maxExpected)), runs: make([]openRun, 0, openLen)}
 }
 
 // open takes the packets of b, openLen at most, out of their layers, outermost
@@ -79,8 +81,8 @@ func (o *opener) open(v *published, b packet.Batch) []fate {
 		o.touch(v)
 		o.decrypt()
 		o.inspect(v, round)
+		clear(o.runs) // an SA that goes is not kept here, nor its key
 	}
-	clear(o.flights[:len(b)]) // an SA that goes is not kept here, nor its key
 	o.last = verdict{}
 	return o.fates[:len(b)]
 }
@@ -120,15 +122,21 @@ func (o *opener) keep(p *packet.Packet, f *flight) {
 
 // find finds the SA of each packet.
 func (o *opener) find() {
+	o.runs = o.runs[:0]
 	var last *sa.Inbound
 	for i, p := range o.take() {
 		f := &o.flights[i]
-		if f.in = o.lookup(p, f.via, last); f.in == nil {
+		in := o.lookup(p, f.via, last)
+		if in == nil {
 			o.fates[f.place] = refused
 			continue
 		}
+		if in != last {
+			o.runs = append(o.runs, openRun{from: o.n, in: in})
+			last = in
+		}
 		o.keep(p, f)
-		last = f.in
+		o.runs[len(o.runs)-1].to = o.n
 	}
 }
 
@@ -162,73 +170,63 @@ func (o *opener) lookup(p *packet.Packet, via sa.Layer, last *sa.Inbound) *sa.In
 // the memory of many SAs at once. What is found only by what else is touched comes
 // second.
 func (o *opener) touch(v *published) {
-	for i := range o.n {
-		f := &o.flights[i]
-		if o.goesOn(i) {
-			f.info = o.flights[i-1].info
-			continue
-		}
-		f.info = v.Layer(f.in.Layer())
-		o.touched += f.in.TouchSelf()
+	for i := range o.runs {
+		r := &o.runs[i]
+		r.info = v.Layer(r.in.Layer())
+		o.touched += r.in.TouchSelf()
 	}
-	for i := range o.n {
-		if o.goesOn(i) {
-			continue
+	for i := range o.runs {
+		r := &o.runs[i]
+		if h, ok := esp.ParseHeader(o.at[r.from].Bytes()); ok {
+			o.touched += r.in.Touch(h.SeqLo())
 		}
-		h, ok := esp.ParseHeader(o.at[i].Bytes())
-		if !ok {
-			continue
-		}
-		f := &o.flights[i]
-		o.touched += f.in.Touch(h.SeqLo())
-		if f.info != nil {
-			o.touched += f.info.Link.PacketsIn.Load()
+		if r.info != nil {
+			o.touched += r.info.Link.PacketsIn.Load()
 		}
 	}
 }
-
-// goesOn reports whether the i-th packet is of the same SA as the one before it.
-func (o *opener) goesOn(i int) bool { return i > 0 && o.flights[i].in == o.flights[i-1].in }
 
 // decrypt is one ESP decapsulation of all packets (RFC 4303, Section 3.4).
 func (o *opener) decrypt() {
-	for i, j := 0, 0; i < o.n; i = j {
-		j = o.runEnd(i)
-		o.flights[i].in.Begin(&o.burst, o.at[i:j], o.seqs[i:j])
+	for i := range o.runs {
+		r := &o.runs[i]
+		r.in.Begin(&o.burst, o.at[r.from:r.to], o.seqs[r.from:r.to])
 	}
 	o.burst.Run()
-	for i, j := 0, 0; i < o.n; i = j {
-		j = o.runEnd(i)
-		o.flights[i].in.Finish(o.at[i:j], o.seqs[i:j], o.next[i:j])
+	for i := range o.runs {
+		r := &o.runs[i]
+		r.in.Finish(o.at[r.from:r.to], o.seqs[r.from:r.to], o.next[r.from:r.to])
 	}
-}
-
-// runEnd is where the run of packets of one SA ends that begins at i.
-func (o *opener) runEnd(i int) (j int) {
-	for j = i + 1; j < o.n && o.flights[j].in == o.flights[i].in; j++ {
-	}
-	return j
 }
 
 // inspect looks at what came out of the packets, and keeps those that are to go
 // round again.
 func (o *opener) inspect(v *published, round int) {
-	for i, p := range o.take() {
-		f := &o.flights[i]
-		o.unwrap(v, p, f, o.next[i])
+	o.n = 0
+	for i := range o.runs {
+		o.inspectRun(v, &o.runs[i], round)
+	}
+}
+
+func (o *opener) inspectRun(v *published, r *openRun, round int) {
+	var packets, bytes uint64
+	for i := r.from; i < r.to; i++ {
+		p, f := o.at[i], &o.flights[i]
+		o.unwrap(v, p, f, r, o.next[i])
 		switch {
 		case p.Drop != packet.Live:
-		case f.info == nil: // installed, but not in the view yet, or not any more
+		case r.info == nil: // installed, but not in the view yet, or not any more
 			p.Drop = packet.ChainDown
-		case round >= o.d.opt.Limits.Depth && f.in.Mode() == esp.Tunnel:
+		case round >= o.d.opt.Limits.Depth && r.in.Mode() == esp.Tunnel:
 			p.Drop = packet.Depth
 		}
 		if p.Drop != packet.Live {
 			o.fates[f.place] = refused
 			continue
 		}
-		o.counted(f.info.Link, p)
-		fate, more := o.inside(v, p, f.info, f)
+		packets++
+		bytes += uint64(p.Len())
+		fate, more := o.inside(v, p, r.info, f)
 		switch {
 		case !more:
 			o.fates[f.place] = fate
@@ -239,39 +237,31 @@ func (o *opener) inspect(v *published, round int) {
 			o.fates[f.place] = refused
 		}
 	}
+	if packets > 0 {
+		r.info.Link.PacketsIn.Add(packets)
+		r.info.Link.BytesIn.Add(bytes)
+	}
 }
 
 // unwrap makes an IP packet of what was in the ESP packet, with Flow and Info
 // set, and checks it against the selectors of the SA (RFC 4301, Section 5.2).
-func (o *opener) unwrap(v *published, p *packet.Packet, f *flight, next uint8) {
+func (o *opener) unwrap(v *published, p *packet.Packet, f *flight, r *openRun, next uint8) {
 	if p.Drop != packet.Live {
 		return
 	}
-	if f.in.Mode() == esp.Transport {
+	same := false
+	if r.in.Mode() == esp.Transport {
 		restore(p, f, next)
 	} else {
-		uncover(p, next)
+		same = uncover(p, next, &o.last.like)
 	}
-	if p.Drop == packet.Live && !o.judge(v, p, f).allowed {
+	if p.Drop != packet.Live {
+		return
+	}
+	if !same || o.last.in != r.in {
+		o.judge(v, p, r)
+	}
+	if !o.last.allowed {
 		p.Drop = packet.Selector
 	}
-}
-
-// counted notes that the packet came in on link.
-func (o *opener) counted(link *nest.Link, p *packet.Packet) {
-	if link != o.link {
-		o.count()
-		o.link = link
-	}
-	o.packets++
-	o.bytes += uint64(p.Len())
-}
-
-// count adds what was noted.
-func (o *opener) count() {
-	if o.link != nil && o.packets > 0 {
-		o.link.PacketsIn.Add(o.packets)
-		o.link.BytesIn.Add(o.bytes)
-	}
-	o.link, o.packets, o.bytes = nil, 0, 0
 }

@@ -4,30 +4,34 @@ import "warren/packet"
 
 // uncover parses the packet that came out of a tunnel-mode SA, cuts traffic flow
 // padding off (RFC 4303, Section 2.7), and combines the ECN fields of the outer
-// header and its own (RFC 6040, Section 4.2).
-func uncover(p *packet.Packet, next uint8) {
+// header and its own (RFC 6040, Section 4.2). It reports whether the packet is like
+// the one that like knows.
+func uncover(p *packet.Packet, next uint8, like *packet.Like) (same bool) {
 	if next != packet.ProtoIPv4 && next != packet.ProtoIPv6 {
 		p.Drop = packet.BadNextHeader
-		return
+		return false
 	}
-	p.Parse()
+	if same = like.Parse(p); !same {
+		p.Parse()
+	}
 	if p.Drop != packet.Live {
-		return
+		return false
 	}
 	if isIPv6(p.Bytes()) != (next == packet.ProtoIPv6) {
 		p.Drop = packet.BadNextHeader
-		return
+		return false
 	}
 	p.TrimBack(p.Len() - p.Info.TotalLen)
 	tos, ok := packet.DecapECN(p.TOS, p.Info.TOS)
 	if !ok {
 		p.Drop = packet.ECN
-		return
+		return false
 	}
 	if tos != p.Info.TOS {
 		packet.SetTOS(p.Bytes(), tos)
 		p.Info.TOS = tos
 	}
+	return same
 }
 
 // restore puts an IP header before what came out of a transport-mode SA: the

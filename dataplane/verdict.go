@@ -11,16 +11,19 @@ import (
 type verdict struct {
 	in      *sa.Inbound
 	flow    packet.Flow
-	allowed bool // the SA's selectors cover it
-	ends    bool // it is of a layer that ends here
-	right   bool // known to come the way that the rules want
+	like    packet.Like // the packet that it was found out about
+	allowed bool        // the SA's selectors cover it
+	ends    bool        // it is of a layer that ends here
+	right   bool        // known to come the way that the rules want
 }
 
-// judge makes the latest verdict one about p, which came out of f.in.
-func (o *opener) judge(v *published, p *packet.Packet, f *flight) *verdict {
-	if l := &o.last; l.in != f.in || l.flow != p.Flow {
-		*l = verdict{in: f.in, flow: p.Flow, allowed: f.in.Allows(&p.Flow)}
-		l.ends = f.info != nil && o.isLayer(p) && ends(v, f.info, p.Flow.Dst)
+// judge makes the latest verdict one about p, which came out of r.in.
+func (o *opener) judge(v *published, p *packet.Packet, r *openRun) {
+	l := &o.last
+	l.like.Learn(p)
+	if l.in == r.in && l.flow == p.Flow {
+		return
 	}
-	return &o.last
+	l.in, l.flow, l.allowed, l.right = r.in, p.Flow, r.in.Allows(&p.Flow), false
+	l.ends = r.info != nil && o.isLayer(p) && ends(v, r.info, p.Flow.Dst)
 }
