@@ -36,13 +36,12 @@ func mask(bytes uint64) uint64 {
 
 func load(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }
 
-// Learn takes note of p, which Parse has accepted. It knows no others where p is a
-// fragment or has IP options or extension headers.
+// Learn takes note of p, which Parse has accepted. It knows no others where p has IP
+// options or extension headers.
 func (l *Like) Learn(p *Packet) {
 	b := p.Bytes()
 	l.kind, l.flow, l.info = likeNone, p.Flow, p.Info
 	switch {
-	case p.Info.Fragment || p.Flow.Frag:
 	case p.Info.HeaderLen == IPv4HeaderLen && b[0]>>4 == 4 && len(b) >= IPv4HeaderLen+usualL4:
 		l.kind = likeIPv4
 		l.words = [6]uint64{load(b) & likeMask4[0], load(b[8:]) & likeMask4[1], load(b[16:])}
