@@ -16,10 +16,11 @@ type Run struct {
 	Segment int
 
 	shape
-	size    int    // of the super-packet so far
-	next    uint32 // the TCP sequence number that follows
-	open    bool   // for another packet
-	checked bool   // the first packet's checksums are right
+	same    *headerMask // what its packets' headers have in common
+	size    int         // of the super-packet so far
+	next    uint32      // the TCP sequence number that follows
+	open    bool        // for another packet
+	checked bool        // the first packet's checksums are right
 	pushed  bool
 }
 
@@ -92,6 +93,9 @@ func (c *Coalescer) Runs(b Batch) []Run {
 
 // add puts p at the end of the latest run of its flow, or begins one.
 func (c *Coalescer) add(p *Packet) {
+	if c.n > 0 && c.runs[c.n-1].join(p) { // as most do
+		return
+	}
 	ip := p.Bytes()
 	var s shape
 	ok := s.set(ip)
@@ -101,8 +105,7 @@ func (c *Coalescer) add(p *Packet) {
 			if !r.sameFlow(&s, ip) {
 				continue
 			}
-			if r.joins(&s, ip) {
-				r.join(p)
+			if r.join(p) {
 				return
 			}
 			break
@@ -123,7 +126,7 @@ func (c *Coalescer) begin(p *Packet, s *shape, ok bool) {
 	if !ok {
 		return
 	}
-	r.shape = *s
+	r.shape, r.same = *s, s.mask()
 	r.Segment = len(ip) - s.front
 	r.open = r.Segment > 0 && mergeable(s, ip)
 	if s.proto == ProtoTCP {
@@ -159,47 +162,21 @@ func (r *Run) sameFlow(s *shape, ip []byte) bool {
 		bytes.Equal(first[r.headerLen:r.headerLen+4], ip[s.headerLen:s.headerLen+4])
 }
 
-// joins reports whether the packet of r's flow carries on where r ends, and
-// differs from its first packet only as the kernel would make it differ.
-func (r *Run) joins(s *shape, ip []byte) bool {
-	n := len(ip) - s.front
-	if !r.open || n <= 0 || n > r.Segment || r.size+n > MaxPacket || len(r.Packets) == MaxSegments ||
-		s.front != r.front || s.headerLen != r.headerLen || !mergeable(s, ip) {
-		return false
-	}
-	first := r.Packets[0].Bytes()
-	if !r.sameIP(first, ip) || s.proto == ProtoTCP && !r.sameTCP(first[r.headerLen:], ip[r.headerLen:]) {
+// join makes p the next packet of r, if it carries on where r ends, and the
+// checksums of both are right.
+func (r *Run) join(p *Packet) bool {
+	ip := p.Bytes()
+	n := len(ip) - r.front
+	if !r.open || n <= 0 || n > r.Segment || r.size+n > MaxPacket || len(r.Packets) == MaxSegments || !r.carriesOn(ip) {
 		return false
 	}
 	if !r.checked {
-		r.checked = r.verified(first)
+		r.checked = r.verified(r.Packets[0].Bytes())
 		r.open = r.checked
 	}
-	return r.checked && s.verified(ip)
-}
-
-// sameIP compares what is left of the IP headers. Identifications count up,
-// unless the packets are never cut and have none (RFC 6864, Section 4.1).
-func (r *Run) sameIP(a, b []byte) bool {
-	if r.v6 {
-		return bytes.Equal(a[:4], b[:4]) && a[7] == b[7]
+	if !r.checked || !r.verified(ip) {
+		return false
 	}
-	return a[1] == b[1] && be16(a[6:]) == be16(b[6:]) && a[8] == b[8] &&
-		(r.df || be16(b[4:]) == be16(a[4:])+uint16(len(r.Packets)))
-}
-
-// sameTCP compares acknowledgment number, header length, window, urgent pointer
-// and options, and holds b to the expected sequence number.
-func (r *Run) sameTCP(a, b []byte) bool {
-	n := r.front - r.headerLen
-	return binary.BigEndian.Uint32(b[tcpSeqOff:]) == r.next &&
-		binary.BigEndian.Uint32(a[8:]) == binary.BigEndian.Uint32(b[8:]) && a[12] == b[12] &&
-		be16(a[14:]) == be16(b[14:]) && be16(a[18:]) == be16(b[18:]) && bytes.Equal(a[tcpHeaderLen:n], b[tcpHeaderLen:n])
-}
-
-func (r *Run) join(p *Packet) {
-	ip := p.Bytes()
-	n := len(ip) - r.front
 	r.Packets = append(r.Packets, p)
 	r.size += n
 	r.open = n == r.Segment
@@ -209,4 +186,24 @@ func (r *Run) join(p *Packet) {
 			r.open, r.pushed = false, true
 		}
 	}
+	return true
+}
+
+// carriesOn reports whether the headers of ip, which is longer than those, are what
+// the kernel would make of r's first for the next packet. Identifications count
+// up, unless the packets are never cut and have none (RFC 6864, Section 4.1).
+func (r *Run) carriesOn(ip []byte) bool {
+	first := r.Packets[0].Bytes()
+	l4 := ip[r.headerLen:]
+	switch {
+	case !r.same.equal(first[:r.front], ip[:r.front]):
+		return false
+	case r.v6 && int(be16(ip[4:])) != len(l4):
+		return false
+	case !r.v6 && (int(be16(ip[2:])) != len(ip) || !r.df && be16(ip[4:]) != be16(first[4:])+uint16(len(r.Packets))):
+		return false
+	case r.proto == ProtoUDP:
+		return int(be16(l4[udpLenOff:])) == len(l4)
+	}
+	return binary.BigEndian.Uint32(l4[tcpSeqOff:]) == r.next
 }

@@ -23,12 +23,12 @@ const (
 // What words keep of each eight bytes: all but the length, and of IPv4 the
 // identification and the checksum.
 var (
-	likeMask4 = [2]uint64{mask(0xffff00000000ffff), mask(0xffff0000ffffffff)}
-	likeMask6 = mask(0xffffffff0000ffff)
+	likeMask4 = [2]uint64{bytesMask(0xffff00000000ffff), bytesMask(0xffff0000ffffffff)}
+	likeMask6 = bytesMask(0xffffffff0000ffff)
 )
 
-// mask is a mask of eight bytes, given as they are in a packet, for what load gives.
-func mask(bytes uint64) uint64 {
+// bytesMask is a mask of eight bytes, given as they are in a packet, for what load gives.
+func bytesMask(bytes uint64) uint64 {
 	var b [8]byte
 	binary.BigEndian.PutUint64(b[:], bytes)
 	return binary.LittleEndian.Uint64(b[:])
