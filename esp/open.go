@@ -39,17 +39,24 @@ func (o *Opener) Touch() (sum uint64) { return touch(o.keys) + o.transform.touch
 // A p already refused stays as it is, one that is too short is marked Runt. Add
 // neither blocks nor allocates, and runs b first where it is full.
 func (o *Opener) Add(b *OpenBurst, p *packet.Packet, seq uint64) {
-	if p.Drop != packet.Live {
-		return
+	o.AddRun(b, packet.Batch{p}, []uint64{seq})
+}
+
+// AddRun is Add of each packet of run with its number in seqs, which is as long.
+func (o *Opener) AddRun(b *OpenBurst, run packet.Batch, seqs []uint64) {
+	least := o.MinLen()
+	for i, p := range run {
+		switch {
+		case p.Drop != packet.Live:
+			continue
+		case p.Len() < least:
+			p.Drop = packet.Runt
+			continue
+		case b.full():
+			b.Run()
+		}
+		b.add(o.transform, p, seqs[i])
 	}
-	if p.Len() < o.sizes.minLen() {
-		p.Drop = packet.Runt
-		return
-	}
-	if b.full() {
-		b.Run()
-	}
-	b.add(o.transform, p, seq)
 }
 
 // Finish makes the plaintext without padding and trailer the window of p, which
@@ -70,8 +77,7 @@ func (o *Opener) Finish(p *packet.Packet) (nextHeader uint8, ok bool) {
 		p.Drop = packet.BadPadding
 		return 0, false
 	}
-	p.TrimFront(front)
-	p.TrimBack(icv + trail)
+	p.Narrow(front, icv+trail)
 	return nextHeader, true
 }
 

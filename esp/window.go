@@ -63,14 +63,20 @@ func (w *Window) Top() uint64 { return w.top.Load() }
 // Expand returns the sequence number whose low half is lo. With ESN it is the
 // one that is not below the window and less than 2^32 above its bottom: that
 // single rule is both cases of RFC 4303, Appendix A2.1.
-func (w *Window) Expand(lo uint32, esn bool) uint64 {
+func (w *Window) Expand(lo uint32, esn bool) uint64 { return Expand(w.Bottom(esn), lo) }
+
+// Bottom returns the lowest number of the window for the function Expand: without
+// ESN that is 0 for ever.
+func (w *Window) Bottom(esn bool) uint64 {
 	if !esn {
-		return uint64(lo)
+		return 0
 	}
 	top := w.top.Load()
-	bottom := top - min(top, w.size-1)
-	return bottom + uint64(lo-uint32(bottom))
+	return top - min(top, w.size-1)
 }
+
+// Expand is [Window.Expand] for a window with that bottom.
+func Expand(bottom uint64, lo uint32) uint64 { return bottom + uint64(lo-uint32(bottom)) }
 
 // Check reports whether seq may be new: right of the window, or in it and not
 // committed. 0 is never sent and never new, nor is 2^64-1, which would leave no
@@ -119,23 +125,13 @@ func (w *Window) Commit(seq uint64) bool {
 const MaxRun = 64
 
 // CheckRun is Check of the first MaxRun numbers of seqs whose bits are set in
-// which, and returns the bits of those that may be new.
+// which, and returns the bits of those that may be new. Nothing above the top was
+// committed, as committing raises that first: so the ring need not be looked at for
+// what arrives in order.
 func (w *Window) CheckRun(seqs []uint64, which uint64) (may uint64) {
-	var (
-		block     = uint64(math.MaxUint64)
-		old, turn uint64
-	)
+	top := w.top.Load()
 	for i, seq := range seqs[:min(len(seqs), MaxRun)] {
-		if which>>i&1 == 0 || seq == 0 || seq == math.MaxUint64 {
-			continue
-		}
-		if seq/blockLen != block {
-			block = seq / blockLen
-			var word *atomic.Uint64
-			word, turn, _ = w.place(seq)
-			old = word.Load()
-		}
-		if w.reaches(seq) && (old>>blockLen != turn || old>>(seq%blockLen)&1 == 0) {
+		if which>>i&1 != 0 && (seq > top && seq != math.MaxUint64 || seq <= top && w.Check(seq)) {
 			may |= 1 << i
 		}
 	}

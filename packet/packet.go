@@ -225,6 +225,16 @@ func (p *Packet) TrimBack(n int) bool {
 	return true
 }
 
+// Narrow is TrimFront of front and TrimBack of back bytes in one, both not negative.
+// It reports false, and changes nothing, where there are fewer.
+func (p *Packet) Narrow(front, back int) bool {
+	if front+back > p.Len() {
+		return false
+	}
+	p.off, p.end = p.off+int32(front), p.end-int32(back)
+	return true
+}
+
 // A Batch is packets that go through the stages together. Its packets are
 // never nil and never the same one twice.
 type Batch []*Packet

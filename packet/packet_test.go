@@ -39,6 +39,12 @@ func TestPacketWindow(t *testing.T) {
 	if !p.Grow(1, 2) || p.Len() != 12 || string(p.Bytes()[1:10]) != "<payload>" || p.Headroom() != Headroom-2 {
 		t.Errorf("after Grow: %q with %d bytes before", p.Bytes(), p.Headroom())
 	}
+	if p.Narrow(6, 7) || p.Narrow(13, 0) || p.Narrow(0, 13) || p.Len() != 12 {
+		t.Errorf("a refused Narrow left %q", p.Bytes())
+	}
+	if !p.Narrow(1, 2) || string(p.Bytes()) != "<payload>" {
+		t.Errorf("after Narrow: %q", p.Bytes())
+	}
 	if p.Prepend(p.Headroom()) == nil || p.Append(p.Tailroom()) == nil || p.Len() != len(p.Buffer()) {
 		t.Errorf("the whole buffer could not be had")
 	}

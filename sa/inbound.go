@@ -100,9 +100,7 @@ func (in *Inbound) Touch(seq uint32) (sum uint64) {
 // Where a packet is not added to the burst, its Drop says why.
 func (in *Inbound) Begin(burst *esp.OpenBurst, b packet.Batch, seqs []uint64) {
 	in.check(b, seqs)
-	for i, p := range b {
-		in.opener.Add(burst, p, seqs[i])
-	}
+	in.opener.AddRun(burst, b, seqs)
 }
 
 // check expands the sequence numbers of a run and checks them against the
@@ -117,7 +115,7 @@ func (in *Inbound) check(b packet.Batch, seqs []uint64) {
 
 func (in *Inbound) checkRun(b packet.Batch, seqs []uint64, retired bool) {
 	var which uint64
-	least := in.opener.MinLen()
+	least, bottom := in.opener.MinLen(), in.window.Bottom(in.id.esn)
 	for i, p := range b {
 		if p.Drop != packet.Live {
 			continue
@@ -133,7 +131,7 @@ func (in *Inbound) checkRun(b packet.Batch, seqs []uint64, retired bool) {
 		case retired:
 			p.Drop = packet.SAExpired
 		default:
-			seqs[i] = in.window.Expand(h.SeqLo(), in.id.esn)
+			seqs[i] = esp.Expand(bottom, h.SeqLo())
 			which |= 1 << i
 		}
 	}

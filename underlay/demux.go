@@ -1,6 +1,10 @@
 package underlay
 
-import "warren/packet"
+import (
+	"encoding/binary"
+
+	"warren/packet"
+)
 
 const (
 	markerLen = 4    // the non-ESP marker: four zero bytes
@@ -32,7 +36,7 @@ func Demux(b []byte) (packet.Kind, packet.Drop) {
 		return packet.KindESPinUDP, packet.Keepalive
 	case len(b) < markerLen:
 		return packet.KindESPinUDP, packet.Runt
-	case b[0]|b[1]|b[2]|b[3] == 0:
+	case binary.BigEndian.Uint32(b) == 0:
 		return packet.KindIKE, packet.Live
 	}
 	return packet.KindESPinUDP, packet.Live
