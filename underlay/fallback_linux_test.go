@@ -12,12 +12,39 @@ import (
 	"warren/packet"
 )
 
-// TestSendRunFallback makes the kernel refuse runs only when they are sent, as a
-// device without checksum offload does: without UDP checksums it cuts none.
+// TestSendRunFallback has runs refused only when they are sent, by the kernel as
+// without UDP checksums it cuts none, and as older ones do for a device without
+// checksum offload: the packets arrive all the same, and single from then on.
 func TestSendRunFallback(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root to open raw sockets")
 	}
+	t.Run("by the kernel", func(t *testing.T) {
+		testSendRunFallback(t, "invalid argument", func(sock *socket) {
+			var err error
+			if closed := sock.file.Call(func(fd uintptr) {
+				err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_NO_CHECK, 1)
+			}); closed != nil || err != nil {
+				t.Fatal(closed, err)
+			}
+		})
+	})
+	t.Run("by a device", func(t *testing.T) {
+		testSendRunFallback(t, "input/output error", func(sock *socket) {
+			s := &sock.sender
+			real := s.call
+			s.call = func(fd uintptr) {
+				if s.parts > 1 {
+					s.err = unix.EIO
+					return
+				}
+				real(fd)
+			}
+		})
+	})
+}
+
+func testSendRunFallback(t *testing.T, want string, refuse func(*socket)) {
 	addrs := []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("127.0.0.2")}
 	var nodes []*Sockets
 	for _, a := range addrs {
@@ -29,12 +56,7 @@ func TestSendRunFallback(t *testing.T) {
 		nodes = append(nodes, s)
 	}
 	sock := nodes[0].pick[roleNATT][0]
-	var err error
-	if closed := sock.file.Call(func(fd uintptr) {
-		err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_NO_CHECK, 1)
-	}); closed != nil || err != nil {
-		t.Fatal(closed, err)
-	}
+	refuse(sock)
 	b := packet.NewBatch(20, 1500)
 	for i, p := range b {
 		p.Set(bytes.Repeat([]byte{byte(i + 1)}, 1000))
@@ -47,7 +69,7 @@ func TestSendRunFallback(t *testing.T) {
 	if sock.gso.Load() {
 		t.Error("runs are tried again")
 	}
-	if info := nodes[0].Info(); info.GSO || len(info.Notes) != 1 || !strings.Contains(info.Notes[0], "invalid argument") {
+	if info := nodes[0].Info(); info.GSO || len(info.Notes) != 1 || !strings.Contains(info.Notes[0], want) {
 		t.Errorf("Info() = %+v, want the error in a note", info)
 	}
 	in := packet.NewBatch(len(b), 0)
