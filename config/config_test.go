@@ -163,6 +163,8 @@ func TestProblems(t *testing.T) {
 		"unknown key":            {"virtual_ip: true", "virtual_iq: true", "virtual_iq: true", `unknown key "virtual_iq" in peer sg1`, `write "virtual_ip"`},
 		"unknown top key":        {"forwarding: true", "fowarding: true", "fowarding: true", `unknown key "fowarding"`, `write "forwarding"`},
 		"key of another place":   {"encap: auto", "mtu: 1400", "mtu: 1400", `unknown key "mtu"`, "computed"},
+		"id of a daemon":         {"encap: auto", "remote_id: gw", "remote_id: gw", `unknown key "remote_id"`, `write "id"`},
+		"own id in a peer":       {"encap: auto", "local_id: me", "local_id: **", `unknown key "local_id"`, "identity: NAME"},
 		"key twice":              {"forwarding: true", "forwarding: true\nforwarding: false", "forwarding: false", "second time; the first is on line 21", "keep one"},
 		"no node name":           {"{name: alice}", "{}", "{}", "node has no name", "name: NAME"},
 		"mapping expected":       {"node: {name: alice}", "node: alice", "alice", "node is text where a mapping is expected", "key: value"},

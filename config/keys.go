@@ -190,6 +190,10 @@ func keyHint(section, key string) string {
 		return "delete it: the MTU is computed from the layers; see warren explain"
 	case "peers.*/port":
 		return "write ike: PORT, and nat_t: PORT for ESP in UDP"
+	case "peers.*/remote_id", "peers.*/peer_id", "peers.*/rightid":
+		return `write "id": who the gateway has to prove to be`
+	case "peers.*/local_id", "peers.*/leftid":
+		return "write it into the identity, as its id, and name that by identity: NAME"
 	case "listen/port":
 		return "write ike: PORT, and nat_t: PORT for ESP in UDP"
 	case "rules.tunnel[]/peer", "rules.tunnel[]/gateway":
