@@ -37,8 +37,7 @@ func uncover(p *packet.Packet, next uint8, like *packet.Like) (same bool) {
 // restore puts an IP header before what came out of a transport-mode SA: the
 // addresses are those that the ESP packet came with (RFC 4303, Section 3.1.1).
 func restore(p *packet.Packet, f *flight, next uint8) {
-	switch next { // extension headers belong before ESP; AH is not implemented
-	case packet.ProtoHopByHop, packet.ProtoRouting, packet.ProtoFragment, packet.ProtoDestOpts, packet.ProtoAH:
+	if packet.IsExtension(next) || next == packet.ProtoAH { // those belong before ESP; AH is not implemented
 		p.Drop = packet.BadNextHeader
 		return
 	}

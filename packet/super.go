@@ -77,7 +77,7 @@ func (s *shape) usual(b []byte) bool {
 		return int(be16(b[2:])) == len(b) && be16(b[6:])&0x3fff == 0
 	case b[0]>>4 == 6 && len(b) >= IPv6HeaderLen:
 		s.v6, s.df, s.proto, s.headerLen = true, true, b[6], IPv6HeaderLen
-		return IPv6HeaderLen+int(be16(b[4:])) == len(b) && !isExtension(b[6])
+		return IPv6HeaderLen+int(be16(b[4:])) == len(b) && !IsExtension(b[6])
 	}
 	return false
 }

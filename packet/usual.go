@@ -35,7 +35,7 @@ func (p *Packet) parseUsual4() bool {
 // parseUsual6 is parseUsual4 for IPv6 packets without extension headers.
 func (p *Packet) parseUsual6() bool {
 	b := p.Bytes()
-	if len(b) < IPv6HeaderLen+usualL4 || b[0]>>4 != 6 || isExtension(b[6]) {
+	if len(b) < IPv6HeaderLen+usualL4 || b[0]>>4 != 6 || IsExtension(b[6]) {
 		return false
 	}
 	total := IPv6HeaderLen + int(be16(b[4:]))
@@ -65,8 +65,8 @@ func (f *Flow) setPorts(l4 []byte) {
 	}
 }
 
-// isExtension reports whether proto is an extension header that is looked behind.
-func isExtension(proto uint8) bool {
+// IsExtension reports whether proto is an extension header that ParseFlow looks behind.
+func IsExtension(proto uint8) bool {
 	switch proto {
 	case ProtoHopByHop, ProtoRouting, ProtoDestOpts, ProtoFragment:
 		return true
