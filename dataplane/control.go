@@ -93,7 +93,7 @@ func (d *Dataplane) addressIKE(p *packet.Packet, natt bool) {
 		port = d.ports.NATT
 	}
 	p.Kind = packet.KindIKE
-	p.Ends = &packet.Ends{Local: netip.AddrPortFrom(p.Local().Addr(), port), Remote: p.Remote()}
+	p.Ends.Local = netip.AddrPortFrom(p.Ends.Local.Addr(), port) // they are SendIKE's own
 }
 
 // sealIKE makes an inner packet of the message and sends it through via.

@@ -10,8 +10,7 @@ import (
 // was given.
 type verdict struct {
 	in      *sa.Inbound
-	flow    packet.Flow
-	like    packet.Like // the packet that it was found out about
+	like    packet.Like // the packet that was judged last, of that flow
 	allowed bool        // the SA's selectors cover it
 	ends    bool        // it is of a layer that ends here
 	right   bool        // known to come the way that the rules want
@@ -20,10 +19,11 @@ type verdict struct {
 // judge makes the latest verdict one about p, which came out of r.in.
 func (o *opener) judge(v *published, p *packet.Packet, r *openRun) {
 	l := &o.last
+	known := l.in == r.in && l.like.Flow == p.Flow
 	l.like.Learn(p)
-	if l.in == r.in && l.flow == p.Flow {
+	if known {
 		return
 	}
-	l.in, l.flow, l.allowed, l.right = r.in, p.Flow, r.in.Allows(&p.Flow), false
+	l.in, l.allowed, l.right = r.in, r.in.Allows(&p.Flow), false
 	l.ends = r.info != nil && o.isLayer(p) && ends(v, r.info, p.Flow.Dst)
 }

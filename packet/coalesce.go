@@ -105,7 +105,7 @@ func (c *Coalescer) add(p *Packet) {
 			if !r.sameFlow(&s, ip) {
 				continue
 			}
-			if r.join(p) {
+			if i < c.n-1 && r.join(p) {
 				return
 			}
 			break

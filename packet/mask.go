@@ -7,7 +7,8 @@ import "encoding/binary"
 const maxFront = IPv6HeaderLen + 15*4
 
 // A headerMask says, in words of eight bytes, which bits of the headers are the same
-// in all packets of a run. The others are lengths, checksums, and what counts up.
+// in all packets of a run. The others are lengths, checksums, and what counts up. Up
+// to the ports that does not depend on the protocol.
 type headerMask [(maxFront + 7) / 8]uint64
 
 var (
@@ -38,10 +39,12 @@ func newHeaderMask(v6 bool, proto uint8) *headerMask {
 	}
 	m := new(headerMask)
 	for i := range m {
-		m[i] = binary.LittleEndian.Uint64(b[8*i:])
+		m[i] = load(b[8*i:])
 	}
 	return m
 }
+
+func load(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }
 
 // mask is the mask for packets of this shape that have no IP options.
 func (s *shape) mask() *headerMask {
@@ -56,11 +59,12 @@ func (s *shape) mask() *headerMask {
 	return maskTCP4
 }
 
-// equal compares two headers of one length, a multiple of four.
+// equal compares two headers of one length, at least 24 bytes and a multiple of four.
 func (m *headerMask) equal(a, b []byte) bool {
-	var diff uint64
-	i := 0
-	for ; len(a) >= 8 && len(b) >= 8 && i < len(m); i++ {
+	x, y := (*[24]byte)(a), (*[24]byte)(b)
+	diff := (load(x[:])^load(y[:]))&m[0] | (load(x[8:])^load(y[8:]))&m[1] | (load(x[16:])^load(y[16:]))&m[2]
+	i := 3
+	for a, b = a[24:], b[24:]; len(a) >= 8 && len(b) >= 8 && i < len(m); i++ {
 		diff |= (load(a) ^ load(b)) & m[i]
 		a, b = a[8:], b[8:]
 	}

@@ -12,12 +12,12 @@ import (
 	"warren/packet"
 )
 
-// TestSendRunFallback has runs refused only when they are sent, by the kernel as
-// without UDP checksums it cuts none, and as older ones do for a device without
-// checksum offload: the packets arrive all the same, and single from then on.
+// TestSendRunFallback has runs refused when they are sent and not before: the packets
+// arrive all the same, and are sent one by one from then on. This kernel cuts nothing
+// without UDP checksums; older ones say EIO for a device without checksum offload.
 func TestSendRunFallback(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root to open raw sockets")
+	if os.Geteuid() != 0 && os.Getenv("CI") != "true" {
+		t.Skip("needs root for a socket with a mark")
 	}
 	t.Run("by the kernel", func(t *testing.T) {
 		testSendRunFallback(t, "invalid argument", func(sock *socket) {
