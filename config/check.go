@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -18,6 +19,7 @@ func (b *builder) check() {
 		return
 	}
 	b.checkShadows()
+	b.checkEntrance()
 	b.checkProtect()
 	b.checkChains()
 }
@@ -58,6 +60,15 @@ func (b *builder) checkUnused() {
 		if !b.used["profile "+p.Name] && p.Name != "default" {
 			b.warn(placeAt(p.Pos), "name it in a peer or accept entry, or delete it", "profile %s is not used", p.Name)
 		}
+	}
+}
+
+// checkEntrance warns where no packet can come to the tunnel rules.
+func (b *builder) checkEntrance() {
+	leads := func(r policy.TransportRule) bool { return r.Action == policy.Protect || r.Action == policy.Plain }
+	if len(b.Tunnel) > 0 && !slices.ContainsFunc(b.Transport, leads) {
+		b.warn(placeAt(b.Tunnel[0].Pos), "say what goes through it, in rules.transport: {match: {...}, action: plain}",
+			"tunnel rules are not used: no transport rule is plain or protect, so no packet comes to them")
 	}
 }
 

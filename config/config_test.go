@@ -288,6 +288,7 @@ func TestWarnings(t *testing.T) {
 		"unused profile":   {"profiles:", "profiles:\n  spare: {}", "profile spare is not used"},
 		"ICV of 8 bytes":   {"esp: [aes128gcm16-esn]", "esp: [aes256gcm16, aes256gcm8-esn]", "aes256gcm8-esn has an ICV of 8 bytes, which RFC 8221 does not recommend"},
 		"birthday limit":   {"esp: [aes128gcm16-esn], rekey: {time: 1h, ike: 4h, reauth: 24h, bytes: 64GiB", "esp: [aes128gcm16-esn, aes128-sha256], rekey: {bytes: 5000TiB", "replaced before they carry so much"},
+		"no way in":        {"action: protect, peer: bob, start: now, idle: 10m}\n    - {name: rest, match: {dst: 203.0.113.0/24}, action: plain}", "action: bypass}", "tunnel rules are not used: no transport rule"},
 		"plain for nobody": {"    - {name: rest,", "    - {name: open, match: {dst: 10.9.9.9}, action: plain}\n    - {name: rest,", "rule open is plain, but no tunnel"},
 	}
 	for name, tt := range tests {
